@@ -1,0 +1,1 @@
+"""One HTML page for everything that is shown in a browser. Standard library only."""
