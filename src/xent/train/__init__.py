@@ -1,0 +1,1 @@
+"""What `xent train` does, from data to report, without the terminal: that is xent.cli's."""
