@@ -1,0 +1,64 @@
+# Everything a person or a machine does with a checkout. Needs Python 3.11 or later, git and make; nothing is written
+# outside the checkout. Another Python: make demo PYTHON=/path/to/python
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test acceptance accuracy install-size picture docs lint format types imports clean
+export PYTHON
+
+TEST := sh tools/setup.sh cli dev
+RUN := .venv/bin/python tools/inside.py
+LANES :=
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
+
+demo:  ## set up, train on 1797 real handwritten digits, print where the report is
+	@sh tools/setup.sh cli
+	@$(RUN) .venv/bin/python tools/demo.py
+
+test:  ## set up and run the whole suite, lane by lane  (some: make test LANES="core laws")
+	@$(TEST)
+	@$(RUN) .venv/bin/python tools/lanes.py $(LANES)
+
+acceptance:  ## the long grids that are no part of `make test`
+	@$(TEST)
+	@$(RUN) .venv/bin/python tools/lanes.py acceptance
+
+accuracy:  ## worst error of loss and gradient by class count, rows and dtype, beside NumPy's textbook formula
+	@$(TEST)
+	@$(RUN) .venv/bin/python -m tests.accuracy.table
+
+install-size:  ## what `pip install xent` takes on disk and `import xent` in time
+	@$(TEST)
+	@$(RUN) .venv/bin/python tools/measure_install.py
+
+picture:  ## compute docs/batch.svg anew
+	@$(TEST)
+	@$(RUN) .venv/bin/python tools/batch_picture.py
+
+docs:  ## build the documentation, warnings being errors; prints where it is
+	@$(TEST)
+	@$(RUN) .venv/bin/python -m sphinx -W --keep-going -q -n -d .cache/doctrees -b html docs docs/_build/html
+	@echo "documentation: docs/_build/html/index.html"
+
+lint:  ## ruff: rules and format
+	@$(TEST)
+	@$(RUN) .venv/bin/ruff check
+	@$(RUN) .venv/bin/ruff format --check
+
+format:  ## let ruff format, and mend what it can
+	@$(TEST)
+	@$(RUN) .venv/bin/ruff check --fix
+	@$(RUN) .venv/bin/ruff format
+
+types:  ## mypy, strict
+	@$(TEST)
+	@$(RUN) .venv/bin/mypy
+
+imports:  ## the import contracts: which module may import which
+	@$(TEST)
+	@$(RUN) .venv/bin/lint-imports --cache-dir .cache/import-linter
+
+clean:  ## remove what the commands above made; trained models in runs/ stay
+	rm -rf .venv .cache docs/_build build dist
