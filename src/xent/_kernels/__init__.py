@@ -1,0 +1,1 @@
+"""How the definition is computed fast: private, chosen by `select`."""
