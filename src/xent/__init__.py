@@ -1,3 +1,73 @@
-"""The softmax cross-entropy loss and its gradient, for Python."""
+"""The softmax cross-entropy loss and its gradient, for Python.
+
+    xent.cross_entropy(logits, targets)       the loss of a batch
+    xent.value_and_grad(logits, targets)      the loss and its gradient
+    xent.total(logits, targets)               exact sum and denominator: totals of parts add up
+    xent.SoftmaxWithLoss                      the layer; xent.book has the rest of "Deep Learning from Scratch"
+    xent.load(folder)                         what `xent train` saved
+
+`import xent` costs NumPy and nothing else; everything beyond is bound at its first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from xent.core.batch import Total
+from xent.core.errors import (
+    DataError,
+    EmptyBatchWarning,
+    InterpretedWarning,
+    KindError,
+    MissingError,
+    OptionError,
+    ShapeError,
+    TargetError,
+    XentError,
+)
+from xent.numpy import cross_entropy, total, value_and_grad
+
+if TYPE_CHECKING:
+    from xent import book as book
+    from xent.fit.store import load as load
+    from xent.layer import SoftmaxWithLoss as SoftmaxWithLoss
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "EmptyBatchWarning",
+    "InterpretedWarning",
+    "KindError",
+    "MissingError",
+    "OptionError",
+    "ShapeError",
+    "SoftmaxWithLoss",
+    "TargetError",
+    "Total",
+    "XentError",
+    "book",
+    "cross_entropy",
+    "load",
+    "total",
+    "value_and_grad",
+]
+
+_LATER = {"SoftmaxWithLoss": "xent.layer", "load": "xent.fit.store"}  # name → the module it comes from
+_MODULES = {"book"}
+
+
+def __getattr__(name: str) -> Any:
+    """Bind a name at its first use."""
+    if name in _LATER:
+        found = getattr(import_module(_LATER[name]), name)
+    elif name in _MODULES:
+        found = import_module(f"xent.{name}")
+    else:
+        raise AttributeError(f"module 'xent' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """All public names, bound or not."""
+    return sorted({*globals(), *__all__})

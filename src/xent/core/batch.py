@@ -120,7 +120,7 @@ class Total:
     @property
     def sum(self) -> float:
         """Sum of weight × loss in nats, rounded once."""
-        return self._divided(1, 1)
+        return self.over(1, 1)
 
     @property
     def denominator(self) -> float:
@@ -139,7 +139,7 @@ class Total:
         if self.weight_units == 0:
             warnings.warn(errors.empty_batch(), stacklevel=2)
             return 0.0
-        return self._divided(self.weight_units, 1 << -GRID)
+        return self.over(self.weight_units, 1 << -GRID)
 
     def loss_over(self, denominator: float) -> float:
         """The exact sum over `denominator` (a finite number > 0), rounded once, in nats.
@@ -149,7 +149,17 @@ class Total:
         >>> (Total.of_row(1.0) + Total.of_row(2.0)).loss_over(4)
         0.75
         """
-        return self._divided(*check_positive("denominator", denominator).as_integer_ratio())
+        return self.over(*check_positive("denominator", denominator).as_integer_ratio())
+
+    def over(self, numerator: int, denominator: int) -> float:
+        """The exact sum over numerator / denominator, rounded once; 0 over 0. What is not finite stays so."""
+        if numerator == 0:
+            return 0.0
+        if self.nans or (self.plus_infinities and self.minus_infinities):
+            return math.nan
+        if self.plus_infinities or self.minus_infinities:
+            return math.inf if self.plus_infinities else -math.inf
+        return ratio(self.sum_units * denominator, numerator << -GRID)
 
     def __float__(self) -> float:
         """The mean, as `loss`."""
@@ -184,11 +194,3 @@ class Total:
         if not all(type(n) is int and n >= 0 for n in counts):
             raise errors.not_a_total(record, GRID)
         return cls(*exact, *counts)  # type: ignore[arg-type]  # checked on the line above
-
-    def _divided(self, numerator: int, denominator: int) -> float:
-        """The sum over numerator / denominator; what is not finite wins, and stays so."""
-        if self.nans or (self.plus_infinities and self.minus_infinities):
-            return math.nan
-        if self.plus_infinities or self.minus_infinities:
-            return math.inf if self.plus_infinities else -math.inf
-        return ratio(self.sum_units * denominator, numerator << -GRID)

@@ -2,9 +2,12 @@
 
 import math
 import numbers
+import re
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from xent.core import errors
 
@@ -18,6 +21,7 @@ PYTORCH_IGNORE = -100  # the ignore_index that never raises
 
 Reduction = Literal["mean", "sum", "none"]
 Denominator = Literal["weights", "items", "batch"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = """\
 weight: (V,) real numbers >= 0, or None. Class weights. Read. A row counts with the weight of its class (for
@@ -144,6 +148,14 @@ def check_range(name: str, came: object, low: float, high: float) -> float:
     return number
 
 
+def check_number(name: str, came: object) -> float:
+    """A finite number. OptionError, KindError."""
+    number = _number(name, came, "a finite number")
+    if not -BEYOND < number < BEYOND:
+        raise errors.bad_option(name, came, "a finite number")
+    return number
+
+
 def check_whole(name: str, came: object, allowed: str) -> int:
     """A whole number, not a bool. KindError."""
     if isinstance(came, bool) or not isinstance(came, numbers.Integral):
@@ -174,6 +186,16 @@ def check_returns(came: object) -> None:
         check_choice("each name in returns", name, RETURNS)
     if len(set(came)) != len(came):
         raise errors.bad_option("returns", came, "a tuple of different names")
+
+
+def quotes_options(function: F) -> F:
+    """Decorator: put the meaning of every option the function has where its docstring says <options>."""
+    if function.__doc__:  # None under -OO
+        names = function.__kwdefaults__ or {}
+        blocks = re.split(r"\n(?=\w+: )", OPTIONS)
+        quoted = "\n".join(block for block in blocks if block.split(":")[0] in names)
+        function.__doc__ = function.__doc__.replace("<options>", textwrap.indent(quoted, " " * 8).lstrip())
+    return function
 
 
 def _number(name: str, came: object, allowed: str) -> float:

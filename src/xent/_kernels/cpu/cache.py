@@ -15,12 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-try:
-    import llvmlite
-    import numba
-    from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
-except ImportError:  # Numba is missing: nothing is compiled, nothing is cached
-    CompileResultCacheImpl = FunctionCache = _CacheLocator = object
+import llvmlite
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 SOURCES = Path(__file__).resolve().parents[2]  # the package
 

@@ -1,4 +1,7 @@
-"""Compile a kernel for one set of argument types, through the disk cache; or run its text where Numba cannot."""
+"""Compile a kernel for one set of argument types, through the disk cache; or run its text where Numba cannot.
+
+Numba is imported at the first call, not before: `import xent` costs NumPy and nothing else.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -7,28 +10,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from xent._kernels.cpu import cache as disk
 from xent.core import errors
-
-try:
-    import numba
-    from numba import types
-    from numba.extending import register_jitable
-except ImportError:
-    INTERPRETED = True
-    warnings.warn(errors.interpreted(), stacklevel=2)
-else:
-    INTERPRETED = bool(numba.config.DISABLE_JIT)
 
 INTERPRETED_LIMIT = 2**22  # elements; some 5 microseconds each in plain Python
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 
+_inner: list[Function] = []
+
 
 def inner(function: F) -> F:
-    """A function that kernels call: compiled into each of them, plain Python otherwise."""
-    return function if INTERPRETED else register_jitable(function)  # type: ignore[no-any-return]  # numba is untyped
+    """Mark a function that kernels call: it is compiled into each of them, and stays plain Python otherwise."""
+    _inner.append(function)
+    return function
 
 
 def array(dtype: str, ndim: int, *, written: bool = False) -> str:
@@ -43,21 +38,40 @@ def array(dtype: str, ndim: int, *, written: bool = False) -> str:
 @cache
 def compiled(kernel: Function, *arguments: str) -> Function:
     """`kernel` for these argument types (`array(…)`, or the name of a scalar type), compiled once."""
-    if INTERPRETED:
+    numba = _numba()
+    if numba is None:
         return _interpreted(kernel)
+    from xent._kernels.cpu import cache as disk  # noqa: PLC0415  # it needs Numba
+
     dispatcher = numba.njit(nogil=True, error_model="numpy")(kernel)  # no fastmath: it assumes there is no NaN, no inf
     disk.enable(dispatcher)
-    dispatcher.compile(tuple(map(_numba_type, arguments)))
+    dispatcher.compile(tuple(_numba_type(numba, argument) for argument in arguments))
     dispatcher.disable_compile()
     return dispatcher  # type: ignore[no-any-return]  # numba is untyped
 
 
-def _numba_type(argument: str) -> Any:  # noqa: ANN401  # Numba's types are untyped
+@cache
+def _numba() -> Any:  # noqa: ANN401  # the module, untyped
+    """Numba, told of every inner function; None where it is missing or switched off."""
+    try:
+        import numba  # noqa: PLC0415  # not before the first call
+        from numba.extending import register_jitable  # noqa: PLC0415
+    except ImportError:
+        warnings.warn(errors.interpreted(), stacklevel=2)
+        return None
+    if numba.config.DISABLE_JIT:
+        return None
+    for function in _inner:
+        register_jitable(function)
+    return numba
+
+
+def _numba_type(numba: Any, argument: str) -> Any:  # noqa: ANN401  # Numba is untyped
     """Numba's type of one argument."""
     if "[" not in argument:
-        return getattr(types, argument)
+        return getattr(numba.types, argument)
     dtype, ndim = argument.split("]")[0].split("[")
-    return types.Array(getattr(types, dtype), int(ndim), "C", readonly=argument.endswith("read"))
+    return numba.types.Array(getattr(numba.types, dtype), int(ndim), "C", readonly=argument.endswith("read"))
 
 
 def _interpreted(kernel: Function) -> Function:

@@ -90,7 +90,7 @@ class Results(NamedTuple):
 
     losses: NDArray[np.float64]  # (N,)
     z_losses: NDArray[np.float64]  # (N,)
-    extras: NDArray[np.float64]  # (3, N) lse, entropy, log_prob; or (0, 0)
+    extras: NDArray[np.float64]  # (N, 3) lse, entropy, log_prob; or (0, 0)
     predicted: NDArray[np.int64]  # (N,); or (0,)
 
 
@@ -102,7 +102,7 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
     q_reader = None if given.q is None else Reader(given.q, np.dtype(np.float64))
     writer = None if grad is None else Writer(grad, dtype)
     results = Results(
-        np.empty(n), np.empty(n), np.empty((3, n) if extras else (0, 0)), np.empty(n if extras else 0, np.int64)
+        np.empty(n), np.empty(n), np.empty((n, 3) if extras else (0, 0)), np.empty(n if extras else 0, np.int64)
     )
     kernel = row_kernel(dtype.name)
     slowest = next((r for r in (reader, q_reader, writer) if r is not None and not r.direct), reader)
@@ -116,7 +116,7 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
             kernel(
                 reader.read(lo, hi), given.index[lo:hi], q, given.mass[lo:hi], given.factor[lo:hi], given.class_weight,
                 *options, given.scale[lo:hi], results.losses[lo:hi], results.z_losses[lo:hi],
-                np.ascontiguousarray(results.extras[:, lo:hi]), results.predicted[lo:hi], room,
+                results.extras[lo:hi], results.predicted[lo:hi], room,
             )
             # fmt: on
             if writer is not None:

@@ -130,7 +130,7 @@ def rows(
     scale         (N,) float64, sample weight / denominator. Read.
     losses        (N,) float64, sum of q·nll in nats. Written.
     z_losses      (N,) float64, z_scale·lse². Written.
-    extras        (3, N) float64: lse, entropy, log_prob; or (0, 0): not wanted. Written.
+    extras        (N, 3) float64: lse, entropy, log_prob; or (0, 0): not wanted. Written.
     predicted     (N,) int64: first largest logit, -1 where there is none; or (0,). Written.
     grad          (N, V) dtype of logits, in nats per unit of logit; may be `logits`; or (0, 0). Written.
 
@@ -155,7 +155,7 @@ def rows(
             if with_gradient:
                 grad[i] = nothing
             if wanted:
-                extras[:, i] = nothing
+                extras[i] = nothing
                 predicted[i] = -1
             continue
         z_losses[i] = z_scale * lse_of_row * lse_of_row
@@ -169,12 +169,12 @@ def rows(
         else:
             losses[i] = nll(state, np.float64(logits[i, t]), logit_scale, softcap)
         if wanted:
-            extras[0, i] = lse_of_row
-            extras[1, i] = entropy_of(logits[i], k, rest, terms, logit_scale, softcap)
+            extras[i, 0] = lse_of_row
+            extras[i, 1] = entropy_of(logits[i], k, rest, terms, logit_scale, softcap)
             if t < 0:
-                extras[2, i] = -expected_nll(logits[i], k, rest, q[i], logit_scale, softcap)
+                extras[i, 2] = -expected_nll(logits[i], k, rest, q[i], logit_scale, softcap)
             else:
-                extras[2, i] = -nll(state, np.float64(logits[i, t]), logit_scale, softcap)
+                extras[i, 2] = -nll(state, np.float64(logits[i, t]), logit_scale, softcap)
             predicted[i] = k
         if with_gradient and (soft or z_scale != 0.0):
             for c in range(weights.shape[0]):
