@@ -110,7 +110,9 @@ def check_axis(axis: int, logits: Array) -> int:
     if logits.ndim == 0:
         raise errors.no_axis(logits.shape)
     if not -logits.ndim <= axis < logits.ndim:
-        raise errors.bad_option("axis", axis, f"in [{-logits.ndim}, {logits.ndim - 1}] for logits of shape {logits.shape}")
+        raise errors.bad_option(
+            "axis", axis, f"in [{-logits.ndim}, {logits.ndim - 1}] for logits of shape {logits.shape}"
+        )
     return axis % logits.ndim
 
 
@@ -143,7 +145,9 @@ def class_index(targets: Array, classes: int, ignore_index: int | None) -> NDArr
         ignored = flat == flat.dtype.type(ignore_index)
     elif ignore_index not in (None, PYTORCH_IGNORE):
         raise errors.bad_option(
-            "ignore_index", ignore_index, f"None, -100 or a value of the targets' dtype {flat.dtype} in [{limits.min}, {limits.max}]"
+            "ignore_index",
+            ignore_index,
+            f"None, -100 or a value of the targets' dtype {flat.dtype} in [{limits.min}, {limits.max}]",
         )
     bad = ((flat < 0) | (flat > min(classes - 1, limits.max))) & ~np.asarray(ignored)
     if bad.any():
@@ -181,7 +185,9 @@ def as_weights(name: str, came: Any) -> NDArray[np.float64]:  # noqa: ANN401  # 
     array = as_array(name, came)
     if array.dtype.kind not in "iu":
         if array.dtype.kind == "b":
-            raise errors.wrong_dtype(name, array.dtype, f"{FLOATS}, or integers", f"For a mask: {name}={name}.astype(float).")
+            raise errors.wrong_dtype(
+                name, array.dtype, f"{FLOATS}, or integers", f"For a mask: {name}={name}.astype(float)."
+            )
         check_floats(name, array)
     return np.ascontiguousarray(array, np.float64)
 

@@ -348,7 +348,9 @@ def _divisor(batch: Batch, spec: Spec, divide_by: Denominator | float, weights: 
 def _total(batch: Batch, spec: Spec, results: launch.Results, weights: int) -> Total:
     """The exact total of the losses, the z-loss included."""
     found = launch.exact_sum(batch.index, batch.sample_weight, batch.factor, results.losses)
-    negative = int(np.count_nonzero(batch.sample_weight[batch.index != SKIPPED] < 0.0)) if batch.sample_weight.size else 0
+    negative = (
+        int(np.count_nonzero(batch.sample_weight[batch.index != SKIPPED] < 0.0)) if batch.sample_weight.size else 0
+    )
     whole = Total(found.units, weights, found.plus_infinities, found.minus_infinities, found.nans, negative)
     if spec.lse_square_scale == 0.0:
         return whole

@@ -174,9 +174,7 @@ def no_axis(shape: tuple[int, ...]) -> ShapeError:
     return ShapeError(f"logits has shape {shape}: it needs a class axis.\n  One row of V logits has shape (V,).")
 
 
-def wrong_target_shape(
-    came: tuple[int, ...], logits: tuple[int, ...], batch: tuple[int, ...], axis: int
-) -> ShapeError:
+def wrong_target_shape(came: tuple[int, ...], logits: tuple[int, ...], batch: tuple[int, ...], axis: int) -> ShapeError:
     """Targets that fit neither form.
 
     >>> print(wrong_target_shape((8, 1), (8, 3), (8,), 1))

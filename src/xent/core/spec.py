@@ -118,7 +118,10 @@ def check_denominator(denominator: object, reduction: str) -> Denominator | floa
         return "weights"
     if reduction != "mean":
         raise errors.bad_option(
-            "denominator", denominator, f'None with reduction="{reduction}"', "Only a mean is divided: drop one of them."
+            "denominator",
+            denominator,
+            f'None with reduction="{reduction}"',
+            "Only a mean is divided: drop one of them.",
         )
     if isinstance(denominator, str):
         if denominator not in DENOMINATORS:

@@ -11,6 +11,7 @@ from xent._kernels.cpu import rows as row_kernels
 from xent._kernels.cpu import sums, targets, threads
 from xent._kernels.cpu.jit import Function, array, compiled
 from xent.core.batch import units
+from xent.core.row import NO_CAP
 
 Array = NDArray[Any]
 PIECE = 2**20  # bytes of a copied piece: it stays in the cache until the kernel has read it
@@ -84,6 +85,12 @@ class Rows(NamedTuple):
     softcap: float
     scale: NDArray[np.float64]
 
+    @property
+    def plain(self) -> bool:
+        """Class indices, logits as they are, nothing added to the loss."""
+        options = (self.smoothing, self.z_scale, self.logit_scale, self.softcap)
+        return self.q is None and options == (0.0, 0.0, 1.0, NO_CAP)
+
 
 class Results(NamedTuple):
     """What the row kernel gave."""
@@ -101,24 +108,26 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
     reader = Reader(logits, dtype)
     q_reader = None if given.q is None else Reader(given.q, np.dtype(np.float64))
     writer = None if grad is None else Writer(grad, dtype)
+    plain = given.plain and not extras
     results = Results(
-        np.empty(n), np.empty(n), np.empty((n, 3) if extras else (0, 0)), np.empty(n if extras else 0, np.int64)
+        np.empty(n), np.zeros(n), np.empty((n, 3) if extras else (0, 0)), np.empty(n if extras else 0, np.int64)
     )
-    kernel = row_kernel(dtype.name)
+    kernel = index_kernel(dtype.name) if plain else row_kernel(dtype.name)
     slowest = next((r for r in (reader, q_reader, writer) if r is not None and not r.direct), reader)
     options = (given.smoothing, given.z_scale, given.logit_scale, given.softcap)
 
     def piece(first: int, last: int) -> None:
         for lo, hi in slowest.cuts(first, last):
-            q = NO_ROWS if q_reader is None else q_reader.read(lo, hi)
             room = np.empty((0, 0), dtype) if writer is None else writer.read(lo, hi)
-            # fmt: off
-            kernel(
-                reader.read(lo, hi), given.index[lo:hi], q, given.mass[lo:hi], given.factor[lo:hi], given.class_weight,
-                *options, given.scale[lo:hi], results.losses[lo:hi], results.z_losses[lo:hi],
-                results.extras[lo:hi], results.predicted[lo:hi], room,
-            )
-            # fmt: on
+            x, index, factor, scale = reader.read(lo, hi), given.index[lo:hi], given.factor[lo:hi], given.scale[lo:hi]
+            losses, z_losses = results.losses[lo:hi], results.z_losses[lo:hi]
+            if plain:
+                kernel(x, index, factor, scale, losses, room)
+            else:
+                probabilities = NO_ROWS if q_reader is None else q_reader.read(lo, hi)
+                target = (index, probabilities, given.mass[lo:hi], factor, given.class_weight)
+                wanted = (results.extras[lo:hi], results.predicted[lo:hi])
+                kernel(x, *target, *options, scale, losses, z_losses, *wanted, room)
             if writer is not None:
                 writer.write(lo, hi, room)
 
@@ -153,6 +162,14 @@ def cut_rows(n: int, classes: int, thread_limit: int | None) -> list[tuple[int, 
 def available() -> int:
     """How many threads may run, as it was at the first call."""
     return threads.available()
+
+
+@cache
+def index_kernel(dtype: str) -> Function:
+    """The kernel for class indices and float32 or float64 logits as they are."""
+    vector, matrix = array("float64", 1), array(dtype, 2)
+    written = (array("float64", 1, written=True), array(dtype, 2, written=True))
+    return compiled(row_kernels.index_rows, matrix, array("int64", 1), vector, vector, *written)
 
 
 @cache

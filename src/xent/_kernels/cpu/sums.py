@@ -74,9 +74,8 @@ def add_products(index, a, b, x, limbs, counts, hard):
             deposit(limbs, x[i])
         elif first == 0.0 or second == 0.0 or x[i] == 0.0:
             continue
-        elif (
-            (moderate(first) and moderate(second) and moderate(x[i]))
-            and (moderate(first * second) and moderate(first * second * x[i]))
+        elif (moderate(first) and moderate(second) and moderate(x[i])) and (
+            moderate(first * second) and moderate(first * second * x[i])
         ):
             deposit_product(limbs, first, second, x[i])
         else:
