@@ -10,7 +10,7 @@
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xent.core.batch import Total
 from xent.core.errors import (
@@ -56,7 +56,7 @@ _LATER = {"SoftmaxWithLoss": "xent.layer", "load": "xent.fit.store"}  # name →
 _MODULES = {"book"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Bind a name at its first use."""
     if name in _LATER:
         found = getattr(import_module(_LATER[name]), name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from xent._kernels.cpu import launch
 from xent._kernels.cpu.rows import SKIPPED
@@ -43,7 +43,9 @@ class Batch:
         return np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
 
 
-def receive(logits: Any, targets: Any, weight: Any, sample_weight: Any, spec: Spec) -> Batch:  # noqa: ANN401
+def receive(
+    logits: ArrayLike, targets: ArrayLike, weight: ArrayLike | None, sample_weight: ArrayLike | None, spec: Spec
+) -> Batch:
     """Check a call's arrays. KindError, ShapeError, TargetError, OptionError."""
     logits, targets = as_array("logits", logits), as_array("targets", targets)
     check_floats("logits", logits)
@@ -77,7 +79,7 @@ def receive(logits: Any, targets: Any, weight: Any, sample_weight: Any, spec: Sp
     return Batch(last, shape, index, q, mass, factor, row_weight, class_weight, samples, items, native)
 
 
-def as_array(name: str, came: Any) -> Array:  # noqa: ANN401  # anything may come
+def as_array(name: str, came: ArrayLike) -> Array:
     """What came as an array; a masked array is refused, since its mask would be lost."""
     if isinstance(came, np.ma.MaskedArray):
         raise errors.masked(name)
@@ -93,7 +95,7 @@ def is_float(dtype: np.dtype[Any]) -> bool:
     >>> is_float(np.dtype(">f4")), is_float(np.dtype(int))
     (True, False)
     """
-    return (dtype.kind == "f" and dtype.itemsize <= 8) or dtype.name == "bfloat16"
+    return dtype.name in {"float16", "float32", "float64", "bfloat16"}
 
 
 FLOATS = "float16, bfloat16, float32 or float64"
@@ -121,7 +123,7 @@ def check_target_shape(targets: Array, logits: tuple[int, ...], shape: tuple[int
     if targets.shape != shape:
         raise errors.wrong_target_shape(targets.shape, logits, shape, axis)
     if targets.dtype.kind not in "iu":
-        raise errors.wrong_targets(targets.dtype, is_float(targets.dtype))
+        raise errors.wrong_targets(targets.dtype, floats=is_float(targets.dtype))
 
 
 def check_probabilities(targets: Array, spec: Spec) -> None:
@@ -160,7 +162,7 @@ def class_index(targets: Array, classes: int, ignore_index: int | None) -> NDArr
     return np.where(ignored, SKIPPED, index)
 
 
-def check_class_weight(weight: Any, classes: int) -> NDArray[np.float64]:  # noqa: ANN401  # anything may come
+def check_class_weight(weight: ArrayLike, classes: int) -> NDArray[np.float64]:
     """(V,) float64, >= 0. KindError, ShapeError, OptionError."""
     array = as_weights("weight", weight)
     if array.shape != (classes,):
@@ -171,7 +173,7 @@ def check_class_weight(weight: Any, classes: int) -> NDArray[np.float64]:  # noq
     return array
 
 
-def check_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:  # noqa: ANN401
+def check_sample_weight(sample_weight: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """(N,) float64, finite. KindError, ShapeError, OptionError."""
     array = as_weights("sample_weight", sample_weight)
     if array.shape != shape:
@@ -180,7 +182,7 @@ def check_sample_weight(sample_weight: Any, shape: tuple[int, ...]) -> NDArray[n
     return np.ascontiguousarray(array.reshape(-1))
 
 
-def as_weights(name: str, came: Any) -> NDArray[np.float64]:  # noqa: ANN401  # anything may come
+def as_weights(name: str, came: ArrayLike) -> NDArray[np.float64]:
     """Weights as float64, C-contiguous."""
     array = as_array(name, came)
     if array.dtype.kind not in "iu":
@@ -213,7 +215,7 @@ def check_signs(batch: Batch, spec: Spec, denominator: Denominator | float) -> N
         raise bad_entry("sample_weight", weights, weights < 0.0, words)
 
 
-def check_out(out: Any, logits: Array, others: list[Any]) -> Array:  # noqa: ANN401  # anything may come
+def check_out(out: ArrayLike, logits: Array, others: list[ArrayLike | None]) -> Array:
     """`out` as an array to be written. KindError, ShapeError, OptionError."""
     if type(out) is not np.ndarray:
         raise errors.bad_kind("out", type(out).__name__, "a numpy.ndarray")
@@ -237,7 +239,7 @@ def check_out(out: Any, logits: Array, others: list[Any]) -> Array:  # noqa: ANN
 def shares_memory(a: Array, b: Array) -> bool:
     """Whether two arrays overlap; where that is too hard to tell, whether their extents do."""
     try:
-        return np.shares_memory(a, b, max_work=100_000)
+        return np.shares_memory(a, b, max_work=100_000)  # type: ignore[arg-type]  # NumPy's stub knows -1 and 0 only
     except np.exceptions.TooHardError:
         return np.may_share_memory(a, b)
 

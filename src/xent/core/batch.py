@@ -49,7 +49,7 @@ def ratio(numerator: int, denominator: int) -> float:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Total:
-    """Sum of weight × loss, and sum of weights, of some rows: exact, so totals of parts add up to the total of the whole.
+    """Sum of weight × loss and sum of weights of some rows: exact, so totals of parts add up to that of the whole.
 
     `xent.total` makes one; `a + b`, `sum(totals)` merge them; `.loss`, `float(total)`, `.loss_over(D)` divide, once.
 
@@ -184,7 +184,7 @@ class Total:
     def from_dict(cls, record: Mapping[str, object]) -> Self:
         """The total that `to_dict` wrote. DataError for anything else."""
         names = [f.name for f in fields(cls)]
-        if not isinstance(record, Mapping) or set(record) != {"grid", *names} or record["grid"] != GRID:
+        if set(record) != {"grid", *names} or record["grid"] != GRID:
             raise errors.not_a_total(record, GRID)
         try:
             exact = [int(record[name], 16) for name in names[:2]]  # type: ignore[call-overload]  # TypeError is caught
@@ -193,4 +193,4 @@ class Total:
         counts = [record[name] for name in names[2:]]
         if not all(type(n) is int and n >= 0 for n in counts):
             raise errors.not_a_total(record, GRID)
-        return cls(*exact, *counts)  # type: ignore[arg-type]  # checked on the line above
+        return cls(*exact, *counts)  # checked on the line above

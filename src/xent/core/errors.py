@@ -52,6 +52,16 @@ class InterpretedWarning(UserWarning):
     """Numba is missing: the kernels run as plain Python, right but slow."""
 
 
+def shortened(came: object, width: int) -> str:
+    """The repr of what came, cut to `width` characters.
+
+    >>> shortened("a" * 50, 12)
+    "'aaaaaaaa..."
+    """
+    shown = repr(came)
+    return shown if len(shown) <= width else shown[: width - 3] + "..."
+
+
 def missing(package: str, extra: str) -> MissingError:
     """What to install.
 
@@ -76,7 +86,7 @@ def bad_kind(name: str, came: object, allowed: str, hint: str = "") -> KindError
     >>> print(bad_kind("threads", "two", "None or a whole number >= 1"))
     threads is a str, 'two': it must be None or a whole number >= 1.
     """
-    shown = f"{came!r}" if len(repr(came)) <= 60 else f"{repr(came)[:57]}..."
+    shown = shortened(came, 60)
     article = "an" if type(came).__name__[0] in "aeiou" else "a"
     text = f"{name} is {article} {type(came).__name__}, {shown}: it must be {allowed}."
     return KindError(text + (f"\n  {hint}" if hint else ""))
@@ -100,8 +110,7 @@ def empty_batch() -> EmptyBatchWarning:
 
 def not_a_total(record: object, grid: int) -> DataError:
     """A dictionary that `Total.to_dict` did not write."""
-    shown = repr(record) if len(repr(record)) <= 200 else repr(record)[:197] + "..."
-    return DataError(f"this is not what Total.to_dict() wrote (grid {grid}): {shown}")
+    return DataError(f"this is not what Total.to_dict() wrote (grid {grid}): {shortened(record, 200)}")
 
 
 def targets_out_of_range(
@@ -110,15 +119,18 @@ def targets_out_of_range(
     """Class indices that name no class; `where` and `came` are of the first.
 
     >>> print(targets_out_of_range(1, 8, (1,), 7, 5, -100))
-    1 of 8 targets is out of range, first targets[1] = 7: with 5 classes a target must lie in [0, 4] or equal ignore_index (-100).
+    1 of 8 targets is out of range, first targets[1] = 7: with 5 classes a target must lie in [0, 4] or equal
+    ignore_index (-100).
       If 7 marks padding, pass ignore_index=7.
     """
     place = f"targets[{', '.join(map(str, where))}]" if where else "targets"
     ignored = "" if ignore_index is None else f" or equal ignore_index ({ignore_index})"
+    allowed = f"with {classes} classes a target must lie in [0, {classes - 1}]"
+    if classes == 1:
+        allowed = "with 1 class a target must be 0"
     return TargetError(
         f"{count} of {rows} targets {'is' if count == 1 else 'are'} out of range, first {place} = {came}: "
-        f"with {classes} {'class a target must be 0' if classes == 1 else f'classes a target must lie in [0, {classes - 1}]'}"
-        f"{ignored}.\n  If {came} marks padding, pass ignore_index={came}."
+        f"{allowed}{ignored}.\n  If {came} marks padding, pass ignore_index={came}."
     )
 
 
@@ -184,7 +196,7 @@ def wrong_target_shape(came: tuple[int, ...], logits: tuple[int, ...], batch: tu
     hint = ""
     if came == (*batch, 1):
         hint = f"\n  Drop the last axis: targets[{', '.join([':'] * len(batch) + ['0'])}]."
-    elif len(logits) > 2 and came == (logits[0], *logits[2:]) != batch and axis == len(logits) - 1:
+    elif came == (logits[0], *logits[2:]) and axis == len(logits) - 1:
         hint = "\n  If the class axis is the second one, as in PyTorch, pass axis=1."
     return ShapeError(
         f"targets has shape {came}, logits {logits}: class indices must have shape {batch}, "
@@ -192,7 +204,7 @@ def wrong_target_shape(came: tuple[int, ...], logits: tuple[int, ...], batch: tu
     )
 
 
-def wrong_targets(dtype: object, floats: bool) -> KindError:
+def wrong_targets(dtype: object, *, floats: bool) -> KindError:
     """Class indices that are not integers."""
     hint = "If they are whole numbers: targets.astype(int)." if floats else ""
     return wrong_dtype("targets", dtype, "an integer dtype for class indices (or floats of the logits' shape)", hint)
@@ -228,5 +240,6 @@ def bad_entry(name: str, where: tuple[int, ...], came: object, count: int, words
 def bad_out(words: str) -> OptionError:
     """An `out` that cannot take a gradient."""
     return OptionError(
-        f"out {words}.\n  Pass the logits themselves, or a writable array of their shape and dtype that overlaps nothing."
+        f"out {words}.\n"
+        "  Pass the logits themselves, or a writable array of their shape and dtype that overlaps nothing."
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from xent.core.batch import Total
 from xent.core.row import NO_CAP, RowState, first_maximum, gap, lse, nll, shares, slope, state_of, term
-from xent.core.spec import Spec
+from xent.core.spec import DEFAULT, Spec
 from xent.core.target import Target, resolve
 
 
@@ -40,7 +40,7 @@ class Item:
 def item_of(
     logits: Sequence[float],
     target: int | Sequence[float],
-    spec: Spec = Spec(),
+    spec: Spec = DEFAULT,
     weight: Sequence[float] | None = None,
     sample_weight: float = 1.0,
 ) -> Item:

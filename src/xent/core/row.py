@@ -48,7 +48,9 @@ def gap(top: float, x: float, logit_scale: float = 1.0, softcap: float = NO_CAP)
     """How far x' lies below top', for x <= top, as an unevaluated sum of two floats: `(high, low)`, high >= 0.
 
     Exact in effect without a cap. With a cap: about 4 ULP, of a difference of hyperbolic tangents that is never formed
-    by subtraction: tanh a - tanh b = 2B(1 - exp(-2(a - b))) / ((1 + A)(1 + B)), A = exp(-2a), B = exp(-2b), a >= b >= 0.
+    by subtraction: with A = exp(-2a), B = exp(-2b), a >= b >= 0,
+
+        tanh a - tanh b = 2B(1 - exp(-2(a - b))) / ((1 + A)(1 + B))
 
     >>> gap(3.0, 1.0)
     (2.0, 0.0)
@@ -141,7 +143,7 @@ def first_maximum(logits: list[float]) -> int:
     """
     k = -1
     for j, x in enumerate(logits):
-        if x != x:  # NaN
+        if math.isnan(x):
             return -1
         if k < 0 or x > logits[k]:
             k = j

@@ -210,3 +210,6 @@ def _number(name: str, came: object, allowed: str) -> float:
     if isinstance(came, numbers.Rational):
         raise errors.bad_kind(name, came, allowed)
     return float(came)
+
+
+DEFAULT = Spec()  # every option at its default

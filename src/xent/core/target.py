@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xent.core import errors
-from xent.core.spec import Spec
+from xent.core.spec import DEFAULT, Spec
 
 
 def smoothed(q: float, mass: float, smoothing: float, classes: int) -> float:
@@ -44,7 +44,7 @@ class Target:
 
 
 def resolve(
-    target: int | Sequence[float], classes: int, spec: Spec = Spec(), weight: Sequence[float] | None = None
+    target: int | Sequence[float], classes: int, spec: Spec = DEFAULT, weight: Sequence[float] | None = None
 ) -> Target:
     """The target of one row of `classes` logits.
 
@@ -76,5 +76,5 @@ def resolve(
     if len(alone) == 1 and not spec.soft:
         one_hot = tuple(float(c == alone[0]) for c in range(classes))
         return Target(one_hot, raw, row_weight, row_weight, ignored=False)
-    q = tuple(a * smoothed(b, mass, spec.label_smoothing, classes) for a, b in zip(w, raw, strict=True))
-    return Target(q, raw, row_weight, 1.0, ignored=False)
+    weighted = tuple(a * smoothed(b, mass, spec.label_smoothing, classes) for a, b in zip(w, raw, strict=True))
+    return Target(weighted, raw, row_weight, 1.0, ignored=False)

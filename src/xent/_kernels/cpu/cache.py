@@ -58,7 +58,7 @@ def stamp() -> str:
     return digest.hexdigest()[:20]
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is untyped
+class _Locator(_CacheLocator):
     """Tells Numba where to keep a kernel."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:  # noqa: ANN401, ARG002  # Numba's interface
@@ -78,13 +78,13 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is untyped
         return self._name
 
 
-class _Impl(CompileResultCacheImpl):  # type: ignore[misc]  # Numba is untyped
+class _Impl(CompileResultCacheImpl):
     """Numba's cache of compiled functions, with our folder."""
 
     _locator_classes = [_Locator]  # noqa: RUF012  # Numba's interface
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]  # Numba is untyped
+class _Cache(FunctionCache):
     """Numba's cache of one function, for which damage is no error."""
 
     _impl_class = _Impl

@@ -41,7 +41,7 @@ def compiled(kernel: Function, *arguments: str) -> Function:
     numba = _numba()
     if numba is None:
         return _interpreted(kernel)
-    from xent._kernels.cpu import cache as disk  # noqa: PLC0415  # it needs Numba
+    from xent._kernels.cpu import cache as disk  # it needs Numba
 
     dispatcher = numba.njit(nogil=True, error_model="numpy")(kernel)  # no fastmath: it assumes there is no NaN, no inf
     disk.enable(dispatcher)
@@ -54,12 +54,12 @@ def compiled(kernel: Function, *arguments: str) -> Function:
 def _numba() -> Any:  # noqa: ANN401  # the module, untyped
     """Numba, told of every inner function; None where it is missing or switched off."""
     try:
-        import numba  # noqa: PLC0415  # not before the first call
-        from numba.extending import register_jitable  # noqa: PLC0415
+        import numba  # not before the first call
+        from numba.extending import register_jitable
     except ImportError:
         warnings.warn(errors.interpreted(), stacklevel=2)
         return None
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba reads it from the environment
         return None
     for function in _inner:
         register_jitable(function)
@@ -70,7 +70,7 @@ def _numba_type(numba: Any, argument: str) -> Any:  # noqa: ANN401  # Numba is u
     """Numba's type of one argument."""
     if "[" not in argument:
         return getattr(numba.types, argument)
-    dtype, ndim = argument.split("]")[0].split("[")
+    dtype, ndim = argument.split("]", maxsplit=1)[0].split("[")
     return numba.types.Array(getattr(numba.types, dtype), int(ndim), "C", readonly=argument.endswith("read"))
 
 

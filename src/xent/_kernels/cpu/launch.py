@@ -20,7 +20,7 @@ NO_ROWS = np.empty((0, 0))
 
 
 class Reader:
-    """Rows of an array (*shape, V) of any strides, alignment, byte order and dtype, as C-contiguous rows of one dtype."""
+    """Rows of an array (*shape, V) of any strides, alignment, byte order, dtype, as C-contiguous rows of one dtype."""
 
     def __init__(self, source: Array, dtype: np.dtype[Any]) -> None:
         self.source, self.dtype = source, dtype
@@ -52,7 +52,7 @@ class Writer(Reader):
         return super().read(lo, hi) if self.direct else np.empty((hi - lo, self.classes), self.dtype)
 
     def write(self, lo: int, hi: int, rows: Array) -> None:
-        """Put rows lo … hi-1 in their place, rounded once to the array's dtype; nothing to do where `read` was a view."""
+        """Put rows lo … hi-1 in their place, rounded once to the array's dtype; after a view they are there already."""
         if self.direct:
             return
         with np.errstate(over="ignore", under="ignore"):  # beyond float16: infinite, as the bound says
@@ -64,7 +64,7 @@ class Writer(Reader):
 
 def flat_view(source: Array) -> Array | None:
     """The array as (N, V) without a copy; None if that cannot be."""
-    if source.ndim == 2:  # noqa: PLR2004  # rows and classes
+    if source.ndim == 2:  # rows and classes
         return source
     if source.ndim == 1:
         return source[np.newaxis]
@@ -74,7 +74,7 @@ def flat_view(source: Array) -> Array | None:
 class Rows(NamedTuple):
     """What the row kernel takes, besides logits and what it writes."""
 
-    index: NDArray[np.int64]
+    classes: NDArray[np.int64]
     q: Array | None
     mass: NDArray[np.float64]
     factor: NDArray[np.float64]
@@ -103,8 +103,8 @@ class Results(NamedTuple):
 
 def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, thread_limit: int | None) -> Results:
     """Run the row kernel over all rows of logits (*shape, V); grad, of the same shape, is written."""
-    n, classes = given.index.size, logits.shape[-1]
-    dtype = np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)  # noqa: PLR2004  # bytes
+    n, classes = given.classes.size, logits.shape[-1]
+    dtype = np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)  # bytes
     reader = Reader(logits, dtype)
     q_reader = None if given.q is None else Reader(given.q, np.dtype(np.float64))
     writer = None if grad is None else Writer(grad, dtype)
@@ -119,7 +119,7 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
     def piece(first: int, last: int) -> None:
         for lo, hi in slowest.cuts(first, last):
             room = np.empty((0, 0), dtype) if writer is None else writer.read(lo, hi)
-            x, index, factor, scale = reader.read(lo, hi), given.index[lo:hi], given.factor[lo:hi], given.scale[lo:hi]
+            x, index, factor, scale = reader.read(lo, hi), given.classes[lo:hi], given.factor[lo:hi], given.scale[lo:hi]
             losses, z_losses = results.losses[lo:hi], results.z_losses[lo:hi]
             if plain:
                 kernel(x, index, factor, scale, losses, room)
@@ -137,7 +137,7 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
 
 def run_softmax(logits: Array, out: Array, thread_limit: int | None) -> None:
     """Probabilities of logits (*shape, V) into out, of the same shape."""
-    dtype = np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)  # noqa: PLR2004  # bytes
+    dtype = np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)  # bytes
     reader, writer = Reader(logits, dtype), Writer(out, dtype)
     kernel = compiled(row_kernels.softmax, array(dtype.name, 2), array(dtype.name, 2, written=True))
 

@@ -152,7 +152,7 @@ def rows(
     index         (N,) int64: the row's class, checked: 0 <= index < V; or PROBABILITIES; or SKIPPED. Read.
     q             (N, V) float64 >= 0, read in rows of PROBABILITIES; (0, 0) if there are none.
     mass          (N,) float64, sum of q of the row, 1 for an index. Read.
-    factor        (N,) float64, what multiplies the row's loss: its class weight, or 1 where that is in q; or (0,). Read.
+    factor        (N,) float64, multiplies the loss: the class weight, or 1 where that is in q; or (0,): all 1. Read.
     class_weight  (V,) float64, or (0,): all 1. Read in rows of probabilities, and of indices with smoothing.
     smoothing, z_scale, logit_scale, softcap   float64; softcap infinite: none.
     scale         (N,) float64, sample weight / denominator. Read.

@@ -9,7 +9,8 @@ from xent.core.target import smoothed
 from xent.core.twofold import two_diff, two_product, two_sum
 
 __all__ = [
-    "RowState", "gap", "lse", "nll", "shares", "slope", "smoothed", "term", "two_diff", "two_product", "two_sum", "value",
+    "RowState", "gap", "lse", "nll", "shares", "slope", "smoothed", "term",
+    "two_diff", "two_product", "two_sum", "value",
 ]  # fmt: skip
 
 for _function in (two_sum, two_diff, two_product, value, gap, term, slope, lse, nll, shares, smoothed):

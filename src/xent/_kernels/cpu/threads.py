@@ -117,7 +117,7 @@ def _workers(count: int) -> queue.SimpleQueue[Any]:
 
 def _forget() -> None:
     """A forked child has none of its parent's threads, and one of them may have held the lock."""
-    global _pool, _guard  # noqa: PLW0603  # one pool a process
+    global _pool, _guard  # one pool a process
     _pool, _guard = None, threading.Lock()
 
 
