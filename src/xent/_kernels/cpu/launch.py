@@ -222,9 +222,13 @@ def exact_sum(
     """Sum of a·b·x over the rows that count, exactly; a and b may be empty (all 1)."""
     vector, written = array("float64", 1), array("int64", 1, written=True)
     kernel = compiled(sums.add_products, array("int64", 1), vector, vector, vector, written, written, written)
-    limbs, counts, hard = np.zeros(sums.LIMBS, np.int64), np.zeros(3, np.int64), np.empty(index.size, np.int64)
-    left = kernel(index, a, b, x, limbs, counts, hard)
-    total = sum(int(limb) << (32 * k) for k, limb in enumerate(limbs.tolist()) if limb)
-    for i in hard[:left].tolist():
-        total += units(float(a[i]) if a.size else 1.0, float(b[i]) if b.size else 1.0, float(x[i]))
+    counts, hard = np.zeros(3, np.int64), np.empty(index.size, np.int64)
+    total = 0
+    for lo in range(0, index.size, sums.MOST_ROWS):
+        part = slice(lo, lo + sums.MOST_ROWS)
+        limbs = np.zeros(sums.LIMBS, np.int64)
+        left = kernel(index[part], a[part], b[part], x[part], limbs, counts, hard)
+        total += sum(int(limb) << (32 * k) for k, limb in enumerate(limbs.tolist()) if limb)
+        for i in (hard[:left] + lo).tolist():
+            total += units(float(a[i]) if a.size else 1.0, float(b[i]) if b.size else 1.0, float(x[i]))
     return ExactSum(total, *counts.tolist())

@@ -15,6 +15,7 @@ from xent._kernels.cpu.scalar import two_product
 GRID = -1152  # core.batch.GRID, as a constant of the compiled code
 LIMBS = 72  # 72·32 - 1152 = 1152 bits above the point: the largest float64 needs 1024
 LOW = 0xFFFFFFFF
+MOST_ROWS = 2**27  # a limb takes 2**31 deposits; a row makes four at most
 TINY, HUGE = 1e-230, 1e230  # factors and products between them are cut exactly
 
 
@@ -53,7 +54,7 @@ def deposit_product(limbs, a, b, c):
 def add_products(index, a, b, x, limbs, counts, hard):
     """Add a·b·x of every row that counts to the exact sum; returns how many rows were left to the caller.
 
-    index   (N,) int64, SKIPPED for a row that does not count. Read. N < 2**28.
+    index   (N,) int64, SKIPPED for a row that does not count. Read. N <= MOST_ROWS.
     a, b    (N,) float64, finite; or (0,): all 1. Read.
     x       (N,) float64. Read.
     limbs   (LIMBS,) int64: limb k counts 2**(32·k + GRID). Added to.
