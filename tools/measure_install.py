@@ -7,7 +7,6 @@ import json
 import platform
 import statistics
 import subprocess
-import sys
 
 from inside import environment, python_of
 from wheels import bring
@@ -60,4 +59,4 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
