@@ -13,11 +13,22 @@ Array = NDArray[Any]
 LARGEST_FLOAT_LABEL = 2.0**53  # beyond it not every whole number is a float
 
 
-def as_array(name: str, came: object) -> Array:
-    """The argument as an array, not copied if it is one. KindError for what NumPy would silently spoil; ShapeError.
+def as_logits(name: str, came: object) -> Array:
+    """Logits as an array of at least one axis, not copied if it is one. ShapeError, KindError.
 
-    A list has no dtype, so a list of whole numbers as logits becomes float64.
+    A list has no dtype, so a list of whole numbers becomes float64; an array of integers stays what it is, for the
+    functions to refuse.
     """
+    array = as_array(name, came)
+    if array.ndim == 0:
+        raise errors.ShapeError(f"{name} is a single number: logits are (N, C), or (C,) for one row.")
+    if array.dtype.kind in "iu" and not hasattr(came, "dtype"):
+        return array.astype(np.float64)
+    return array
+
+
+def as_array(name: str, came: object) -> Array:
+    """The argument as an array, not copied if it is one. KindError for what NumPy would silently spoil; ShapeError."""
     if type(came) is np.ndarray:
         return came
     if hasattr(came, "__cuda_array_interface__"):
@@ -29,14 +40,11 @@ def as_array(name: str, came: object) -> Array:
     if isinstance(came, np.ma.MaskedArray):
         raise errors.masked(name)
     try:
-        array = np.asarray(came)
+        return np.asarray(came)
     except ValueError:
         raise errors.ShapeError(
-            f"{name} is a {type(came).__name__} whose parts differ in length: rows need one length."
+            f"{name} is a {type(came).__name__} whose parts differ in length: all rows must have one length."
         ) from None
-    if name == "x" and array.dtype.kind in "iu" and not hasattr(came, "dtype"):
-        return array.astype(np.float64)
-    return array
 
 
 def as_targets(t: ArrayLike, shape: tuple[int, ...], name: str = "t") -> Array:
@@ -54,51 +62,51 @@ def as_targets(t: ArrayLike, shape: tuple[int, ...], name: str = "t") -> Array:
     if not batch and targets.shape == (1, classes):  # the book reshapes one row's target to a batch of one
         targets = targets[0]
     if targets.shape == shape:
-        return _one_hot_to_index(targets) if targets.dtype.kind in "iub" else targets.copy()
+        return _one_hot_to_index(targets, name) if targets.dtype.kind in "iub" else targets.copy()
     if targets.shape == (*batch, 1):
         targets = targets[..., 0]
     elif targets.ndim == 0 and math.prod(batch) == 1:
         targets = targets.reshape(batch)
     if targets.shape == batch and targets.dtype.kind == "f":
-        return _whole(targets)
+        return _whole(targets, name)
     return np.array(targets, subok=False)
 
 
-def _one_hot_to_index(targets: Array) -> Array:
+def _one_hot_to_index(targets: Array, name: str) -> Array:
     """The place of the 1 in every row, as int64. TargetError where a row is not one-hot."""
     if targets.shape[-1] == 1:  # 1 is the one-hot row of the only class, 0 is its index: both are class 0
-        index = targets[..., 0].astype(np.int64 if targets.dtype.kind == "b" else targets.dtype)
-        index[index == 1] = 0
-        return index
+        labels = targets[..., 0].astype(np.int64 if targets.dtype.kind == "b" else targets.dtype)
+        labels[labels == 1] = 0
+        return labels
     if 0 in targets.shape:
         return np.zeros(targets.shape[:-1], np.int64)
-    index = targets.argmax(axis=-1)
+    index: Array = targets.argmax(axis=-1)
     ones = np.take_along_axis(targets, index[..., np.newaxis], axis=-1)[..., 0] == 1
     if not ones.all() or np.count_nonzero(targets) != index.size:
         good = ones & (np.count_nonzero(targets, axis=-1) == 1)
-        raise _not_one_hot(targets, good)
+        raise _not_one_hot(targets, good, name)
     return index
 
 
-def _not_one_hot(targets: Array, good: Array) -> errors.TargetError:
+def _not_one_hot(targets: Array, good: Array, name: str) -> errors.TargetError:
     first, count = _first(~good)
     row = np.array2string(targets[first], threshold=10, edgeitems=4, separator=", ", max_line_width=sys.maxsize)
     return errors.TargetError(
-        f"t has the shape of x, {targets.shape}, and dtype {targets.dtype}, so it must be one-hot: one 1 in every row, "
-        f"and else 0. {count} of {good.size} rows {'is' if count == 1 else 'are'} not, first {_place(first)} = {row}.\n"
-        "  For probabilities pass floats: t.astype(float)."
+        f"{name} has the logits' shape, {targets.shape}, and dtype {targets.dtype}, so it must be one-hot: one 1 in "
+        f"every row, and else 0. {_of(count, good.size, 'row')} not, first {_place(name, first)} = {row}.\n"
+        f"  For probabilities pass floats: {name}.astype(float)."
     )
 
 
-def _whole(targets: Array) -> Array:
+def _whole(targets: Array, name: str) -> Array:
     """Labels held as floats, as int64. KindError where one is no whole number."""
     wide = targets.astype(np.float64)  # 2**53 overflows in float16
     bad = ~((np.trunc(wide) == wide) & (np.abs(wide) <= LARGEST_FLOAT_LABEL))  # NaN is bad
     if bad.any():
         first, count = _first(bad)
         raise errors.KindError(
-            f"t holds labels as {targets.dtype}, and {count} of {bad.size} {'is' if count == 1 else 'are'} no whole "
-            f"number of at most 2**53, first {_place(first)} = {targets[first]}: a label is the index of a class."
+            f"{name} holds labels as {targets.dtype}, and {_of(count, bad.size, 'label')} no whole number of at most "
+            f"2**53, first {_place(name, first)} = {targets[first]}: a label is the index of a class."
         )
     return wide.astype(np.int64)
 
@@ -108,5 +116,9 @@ def _first(bad: Array) -> tuple[tuple[int, ...], int]:
     return tuple(map(int, np.argwhere(bad)[0])), int(np.count_nonzero(bad))
 
 
-def _place(index: tuple[int, ...]) -> str:
-    return f"t[{', '.join(map(str, index))}]" if index else "t"
+def _of(count: int, size: int, what: str) -> str:
+    return f"{count} of {size} {what}{'s' if size != 1 else ''} {'is' if count == 1 else 'are'}"
+
+
+def _place(name: str, index: tuple[int, ...]) -> str:
+    return f"{name}[{', '.join(map(str, index))}]" if index else name

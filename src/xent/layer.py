@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xent import numpy as _functions
-from xent._lenient import Array, as_array, as_targets
+from xent._lenient import Array, as_array, as_logits, as_targets
 from xent.core import errors
 from xent.core.batch import Total
 from xent.core.spec import Spec, check_denominator
@@ -137,9 +137,9 @@ class SoftmaxWithLoss:
         """
         self.loss = self.t = self._pass = None  # a forward that raises leaves no older one behind
         options = {name: getattr(self, name) for name in DEFAULTS}
-        self._pass = ForwardPass.of(x, t, options)
-        self.loss = self._pass.loss()
-        self.t = t
+        done = ForwardPass.of(x, t, options)
+        self.loss = done.loss()
+        self.t, self._pass = t, done
         return self.loss
 
     def backward(self, dout: ArrayLike = 1) -> Array:
@@ -197,8 +197,7 @@ def no_forward(layer: object, asked: str) -> errors.XentError:
 class ForwardPass:
     """What one forward was given, as private copies: so backward is its derivative whatever is written elsewhere later.
 
-    The copy costs about as much as a quarter of the gradient; a net that reuses one buffer for its scores would
-    otherwise get the gradient of other logits than those of its loss.
+    A net that computes its scores into one buffer would otherwise get the gradient of other logits than its loss'.
     """
 
     logits: Array  # (..., C)
@@ -209,9 +208,7 @@ class ForwardPass:
     @classmethod
     def of(cls, x: ArrayLike, t: ArrayLike, options: dict[str, Any]) -> "ForwardPass":
         """Copies of x and t, in the shapes that the functions take. ShapeError, KindError, TargetError."""
-        logits = as_array("x", x)
-        if logits.ndim == 0:
-            raise errors.ShapeError("x is a single number: logits are (N, C), or (C,) for one row.")
+        logits = as_logits("x", x)
         targets = as_targets(t, logits.shape)
         if options["weight"] is not None:
             options["weight"] = np.array(as_array("weight", options["weight"]))
