@@ -3,6 +3,24 @@
 from xent._page.markup import Html, bar, escape, figure, join, name, scroll, table, tag
 from xent._page.page import page
 from xent._page.picture import colours, themed
-from xent._page.text import thousands, visible
+from xent._page.text import fixed, number, share, thousands, visible
 
-__all__ = ["Html", "bar", "colours", "escape", "figure", "join", "name", "page", "scroll", "table", "tag", "themed", "thousands", "visible"]
+__all__ = [
+    "Html",
+    "bar",
+    "colours",
+    "escape",
+    "figure",
+    "fixed",
+    "join",
+    "name",
+    "number",
+    "page",
+    "scroll",
+    "share",
+    "table",
+    "tag",
+    "themed",
+    "thousands",
+    "visible",
+]

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
-from xent._page.text import visible
+from xent._page.text import LIMIT, visible
 
 _VOID = frozenset({"br", "hr", "img", "link", "meta"})
 
@@ -19,16 +19,16 @@ class Html(str):
 
 
 def escape(value: object) -> Html:
-    """The value as HTML: as it is if it is `Html`, else with nothing invisible left in it and escaped, quotes too.
+    r"""The value as HTML: as it is if it is `Html`, else with nothing invisible left in it and escaped, quotes too.
 
-    >>> escape("<b>'\\u202e'</b>"), escape(Html("<b>"))
-    ('&lt;b&gt;&#x27;\\\\u202e&#x27;&lt;/b&gt;', '<b>')
+    >>> escape("<b>'\u202e'</b>"), escape(Html("<b>"))
+    ('&lt;b&gt;&#x27;\\u202e&#x27;&lt;/b&gt;', '<b>')
     """
     return value if isinstance(value, Html) else Html(html.escape(visible(value, limit=None), quote=True))
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:
-    """One element; children and attribute values are escaped, an attribute of None or False is left out.
+    """One element; children are escaped unless they are `Html`, attribute values always; None or False leaves one out.
 
     `class_` is written class, `aria_label` aria-label, True an attribute without a value.
 
@@ -36,7 +36,7 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
     '<p class="x" hidden>a &lt; b<br></p>'
     """
     written = "".join(
-        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(value)}"')
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')
         for key, value in attributes.items()
         if value is not None and value is not False
     )
@@ -50,13 +50,14 @@ def join(parts: Iterable[object]) -> Html:
     return Html("".join(escape(part) for part in parts))
 
 
-def name(text: object, limit: int | None = 60) -> Html:
+def name(text: object, limit: int | None = LIMIT, *, counted: bool = True) -> Html:
     """A name from the data (a class, a column, a file): cut, and kept from turning the line around it.
 
-    >>> name("</td>")
-    '<bdi>&lt;/td&gt;</bdi>'
+    >>> name("</td>"), name("")
+    ('<bdi>&lt;/td&gt;</bdi>', '<bdi>“”</bdi>')
     """
-    return tag("bdi", visible(text, limit))
+    shown = visible(text, limit, counted=counted)
+    return tag("bdi", shown if shown.strip() else f"“{shown}”")
 
 
 def scroll(label: str, *children: object) -> Html:
@@ -64,8 +65,12 @@ def scroll(label: str, *children: object) -> Html:
     return tag("div", *children, class_="scroll", role="region", aria_label=label, tabindex="0")
 
 
-def table(caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], *, text_columns: Iterable[int] = (0,)) -> Html:
+def table(
+    caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], *, text_columns: Iterable[int] = (0,)
+) -> Html:
     """A table whose first column names the row; columns not in `text_columns` hold numbers and are set to the right.
+
+    Without a head (an empty sequence) the caption and the first column say it all.
 
     >>> table("Sizes", ["part", "rows"], [["test", 270]], text_columns=[0]).count("scope=")
     3
@@ -76,11 +81,18 @@ def table(caption: str, head: Sequence[object], rows: Iterable[Sequence[object]]
         return None if column in left else "number"
 
     heads = [tag("th", cell, scope="col", class_=kind(column)) for column, cell in enumerate(head)]
+    top = tag("thead", tag("tr", *heads)) if heads else ""
     body = [
-        tag("tr", *(tag("td" if column else "th", cell, scope=None if column else "row", class_=kind(column)) for column, cell in enumerate(row)))
+        tag(
+            "tr",
+            *(
+                tag("td" if column else "th", cell, scope=None if column else "row", class_=kind(column))
+                for column, cell in enumerate(row)
+            ),
+        )
         for row in rows
     ]
-    return scroll(caption, tag("table", tag("caption", caption), tag("thead", tag("tr", *heads)), tag("tbody", *body)))
+    return scroll(caption, tag("table", tag("caption", caption), top, tag("tbody", *body)))
 
 
 def figure(picture: Html, caption: object, **attributes: object) -> Html:
@@ -89,12 +101,13 @@ def figure(picture: Html, caption: object, **attributes: object) -> Html:
 
 
 def bar(fraction: float, kind: str = "a") -> Html:
-    """A small bar for a share of one, for a table cell; the number stands beside it, so it says nothing by itself.
+    r"""A small bar for a share of one, for a table cell; the number stands beside it, so it says nothing by itself.
 
     Without a share (NaN) the cell stays empty.
 
-    >>> bar(0.5)
-    '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="a" width="50" height="8"></rect></svg>'
+    >>> print(bar(0.5).replace("><rect", ">\n<rect"))
+    <svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+    <rect class="a" width="50" height="8"></rect></svg>
     """
     if fraction != fraction:  # noqa: PLR0124 -- NaN
         return Html("")

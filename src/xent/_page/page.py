@@ -1,8 +1,8 @@
 """The one page: head, content-security policy, style, body. Standard library only.
 
-A page is one file. It holds no script and asks for nothing: the policy forbids every request and allows one style sheet,
-named by its hash, and pictures that are in the page itself. So even text that got past the escaping could not load,
-run, send or restyle anything.
+A page is one file. It holds no script and asks for nothing: the policy forbids every request and allows one style
+sheet, named by its hash, and pictures that are in the page itself. So even text that got past the escaping could not
+load, run, send or restyle anything.
 """
 
 import base64
@@ -12,14 +12,15 @@ from importlib.resources import files
 from xent._page.markup import Html, tag
 
 _ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3'"
-    " fill='%230b5cad'/%3E%3Cg fill='%23fff'%3E%3Cpath d='M3 7h10v2H3z'/%3E%3Ccircle cx='8' cy='4' r='1.5'/%3E"
-    "%3Ccircle cx='8' cy='12' r='1.5'/%3E%3C/g%3E%3C/svg%3E"
-)
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%230b5cad'/%3E"
+    "%3Cg fill='%23fff'%3E%3Cpath d='M3 7h10v2H3z'/%3E"
+    "%3Ccircle cx='8' cy='4' r='1.5'/%3E%3Ccircle cx='8' cy='12' r='1.5'/%3E%3C/g%3E%3C/svg%3E"
+)  # a division sign
 
 
 def page(title: str, body: Html, *, style: str = "") -> str:
-    """A whole HTML document.
+    r"""A whole HTML document.
 
     title   plain text, for the window and for bookmarks
     body    the content of <main>: one h1, then headings in order
@@ -27,7 +28,7 @@ def page(title: str, body: Html, *, style: str = "") -> str:
 
     Raises ValueError if `style` would end the style element.
 
-    >>> page("a & b", tag("h1", "a & b")).startswith('<!doctype html>\\n<html lang="en">')
+    >>> page("a & b", tag("h1", "a & b")).startswith('<!doctype html>\n<html lang="en">')
     True
     """
     if not isinstance(body, Html):
@@ -41,7 +42,7 @@ def page(title: str, body: Html, *, style: str = "") -> str:
         tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name_="color-scheme", content="light dark"),
         tag("title", title),
-        tag("link", rel="icon", href=Html(_ICON)),
+        tag("link", rel="icon", href=_ICON),
         Html(f"<style>{rules}</style>"),
     ]
     inner = "\n".join([*head, "</head>", "<body>", f"<main>\n{body}\n</main>", "</body>", "</html>"])
@@ -60,5 +61,3 @@ def policy(rules: str) -> str:
 def sheet() -> str:
     """The common style sheet, as text."""
     return files("xent._page").joinpath("style.css").read_text(encoding="utf-8")
-
-

@@ -7,14 +7,25 @@ attributes; identifiers get a prefix, so that several drawings can share a page.
 
 import re
 from functools import cache
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from xent._page.markup import Html, join, tag
 from xent._page.page import sheet
 
 _DROPPED = frozenset({"metadata", "style", "title"})
 _KEPT = frozenset({"d", "x", "y", "width", "height", "transform", "clip-path"})
-_KEPT_STYLE = frozenset({"fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "text-anchor", "opacity"})
+_KEPT_STYLE = frozenset(
+    {
+        "fill",
+        "stroke",
+        "stroke-width",
+        "stroke-dasharray",
+        "stroke-linejoin",
+        "stroke-linecap",
+        "text-anchor",
+        "opacity",
+    }
+)
 _DECIMALS = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _REFERENCE = re.compile(r"(?:href=\"#|url\(#)([^\")]+)")
 _TURN_BY_NOTHING = re.compile(r"rotate\(-?0 ")
@@ -33,7 +44,7 @@ def colours() -> dict[str, str]:
 
 
 def themed(svg: str, label: str, prefix: str) -> Html:
-    """The drawing as inline SVG in the page's colours.
+    r"""The drawing as inline SVG in the page's colours.
 
     svg      a whole SVG document that we drew ourselves: its text is escaped, its structure is kept
     label    what a person who cannot see it is told
@@ -41,19 +52,21 @@ def themed(svg: str, label: str, prefix: str) -> Html:
 
     Raises ValueError for text that is not XML.
 
-    >>> themed('<svg viewBox="0 0 9 9"><path d="M 0 0 L 1.23456 2" style="stroke: #0b5cad"/></svg>', "a line", "p-")
-    '<svg viewBox="0 0 9 9" class="plot" role="img" aria-label="a line"><path d="M 0 0 L 1.23 2" stroke="var(--a)"></path></svg>'
+    >>> svg = '<svg viewBox="0 0 9 9"><path d="M 0 0 L 1.23456 2" style="stroke: #0b5cad"/></svg>'
+    >>> print(themed(svg, "a line", "p-").replace("><path", ">\n<path"))
+    <svg viewBox="0 0 9 9" class="plot" role="img" aria-label="a line">
+    <path d="M 0 0 L 1.23 2" stroke="var(--a)"></path></svg>
     """
     try:
-        root = ElementTree.fromstring(svg)  # noqa: S314 -- drawn by our own process, never read from outside
-    except ElementTree.ParseError as error:
+        root = ET.fromstring(svg)  # noqa: S314 -- drawn by our own process, never read from outside
+    except ET.ParseError as error:
         raise ValueError(f"not an SVG document: {error}") from None
     used = frozenset(_REFERENCE.findall(svg))
     inner = [_element(child, prefix, used) for child in root]
     return tag("svg", *inner, viewBox=root.get("viewBox"), class_="plot", role="img", aria_label=label)
 
 
-def _element(node: ElementTree.Element, prefix: str, used: frozenset[str]) -> Html:
+def _element(node: ET.Element, prefix: str, used: frozenset[str]) -> Html:
     kind = node.tag.rpartition("}")[2]
     if kind in _DROPPED:
         return Html("")
@@ -65,7 +78,7 @@ def _element(node: ElementTree.Element, prefix: str, used: frozenset[str]) -> Ht
     return inner if kind == "g" and not attributes else tag(kind, inner, **attributes)
 
 
-def _attributes(node: ElementTree.Element, prefix: str, used: frozenset[str]) -> dict[str, str]:
+def _attributes(node: ET.Element, prefix: str, used: frozenset[str]) -> dict[str, str]:
     """The attributes that say something, shortened: two decimals are a hundredth of a point."""
     out = {}
     for key, value in node.items():
@@ -77,9 +90,12 @@ def _attributes(node: ElementTree.Element, prefix: str, used: frozenset[str]) ->
         elif short == "style":
             out |= _presentation(value)
         elif short in _KEPT and not _TURN_BY_NOTHING.match(value):
-            value = value.replace("url(#", "url(#" + prefix)
-            out[short] = " ".join(_DECIMALS.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value).split())
+            out[short] = _short(value.replace("url(#", "url(#" + prefix))
     return out
+
+
+def _short(numbers: str) -> str:
+    return " ".join(_DECIMALS.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), numbers).split())
 
 
 def _presentation(style: str) -> dict[str, str]:
