@@ -33,7 +33,6 @@ def environment(*, home: bool = False) -> dict[str, str]:
         "PIP_CACHE_DIR": "pip",
         "PYTHONPYCACHEPREFIX": "pycache",  # also of the standard library, if it came without
         "XENT_CACHE_DIR": "xent",
-        "NUMBA_CACHE_DIR": "numba",
         "MPLCONFIGDIR": "matplotlib",
         "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",
         "JOBLIB_TEMP_FOLDER": "tmp",
@@ -49,6 +48,7 @@ def environment(*, home: bool = False) -> dict[str, str]:
         }
     for folder in set(inside.values()):
         (CACHE / folder).mkdir(parents=True, exist_ok=True)
+    (CACHE / "xent").chmod(0o700)  # kernels are kept only where nobody else may write
     variables = os.environ | {name: str(CACHE / folder) for name, folder in inside.items()}
     variables["PATH"] = f"{python_of(VENV).parent}{os.pathsep}{variables.get('PATH', os.defpath)}"
     for name in (
