@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 VOID = {"meta", "link", "br", "img", "hr"}
 HEADINGS = {f"h{level}" for level in range(1, 7)}
+INLINE = {"a", "b", "bdi", "code", "em", "i", "small", "span", "strong", "style", "title"}
 NEVER = {"script", "iframe", "object", "embed", "form", "base"}
 
 
@@ -33,16 +34,20 @@ class Tree(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
+        if tag not in INLINE:
+            self.texts.append(("", " "))
 
     def handle_endtag(self, tag):
         if not self.open or self.open.pop() != tag:
             self.wrong.append(f"</{tag}> closes something else")
+        if tag not in INLINE:
+            self.texts.append(("", " "))
 
     def handle_data(self, data):
         self.texts.append((self.open[-1] if self.open else "", data))
 
     def text(self) -> str:
-        """What a person reads, white space made one blank."""
+        """What a person reads, white space and the edges of blocks made one blank."""
         return " ".join("".join(data for where, data in self.texts if where not in {"style", "title"}).split())
 
     def all(self, name: str) -> list[dict[str, str | None]]:

@@ -19,6 +19,8 @@ from xent._page import Html, colours, share, themed
 
 _SIZE = (5.2, 3.0)
 """Inches of 72 points. On a phone a point is about one pixel, so that 10-point text stays readable."""
+_HUGE = 1e300
+"""A value beyond this leaves a gap, as an infinite one does: there is no room above it for an axis."""
 _WIDE = 20.0
 """Values whose largest is more than this many times the smallest are drawn on a logarithmic axis."""
 _POINTS = 800
@@ -59,7 +61,7 @@ def by_epoch(
     A title that speaks of accuracy gets a linear axis, up to 1 if it comes near; anything else a logarithmic one if it
     is positive and spans more than a factor of 20.
     """
-    finite = [value for line in lines for value in line.values if math.isfinite(value)]
+    finite = [value for line in lines for value in line.values if _drawable(value)]
     if not finite:
         return Html("")
     with mpl.rc_context(_SETTINGS):
@@ -104,10 +106,14 @@ def interval(accuracy: float, low: float, high: float, baseline: float, *, label
         return _picture(figure, label, prefix)
 
 
+def _drawable(value: float) -> bool:
+    return abs(value) < _HUGE  # so NaN and infinities are not
+
+
 def _draw(axes: Axes, epochs: Sequence[int], line: Curve) -> None:
-    shown = [value if math.isfinite(value) else math.nan for value in line.values]
+    shown = [value if _drawable(value) else math.nan for value in line.values]
     kept = _thinned(shown)
-    alone = sum(map(math.isfinite, line.values)) == 1  # a line needs two points
+    alone = sum(map(_drawable, line.values)) == 1  # a line needs two points
     axes.plot(
         [epochs[i] for i in kept],
         [shown[i] for i in kept],
@@ -144,6 +150,7 @@ def _scale(axes: Axes, finite: Sequence[float], *, fraction: bool, log: bool) ->
         high = 1.0 if high > _NEAR_ONE else high
         axes.set_ylim(max(0.0, low - 0.08 * (high - low) - 0.002), high + 0.04 * (high - low) + 0.002)
     elif log:
+        axes.set_ylim(min(finite) / 1.4, max(finite) * 1.4)  # before the scale, whose own margins can overflow
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -156,7 +163,7 @@ def _mark(axes: Axes, epochs: Sequence[int], line: Curve, kept: int, *, low: boo
     c = colours()
     value = line.values[list(epochs).index(kept)]
     axes.axvline(kept, color=c["soft"], linewidth=0.8, dashes=(2, 2), zorder=0)
-    if math.isfinite(value):
+    if _drawable(value):
         axes.plot([kept], [value], "o", ms=7, mfc=c["paper"], mec=c[line.colour], mew=1.8)
     late = kept > (epochs[0] + epochs[-1]) / 2
     axes.annotate(
