@@ -159,6 +159,13 @@ def softmax(x: ArrayLike) -> Array:
 def softmax_loss(x: ArrayLike, t: ArrayLike) -> Any:  # noqa: ANN401 -- a NumPy scalar
     """Mean cross-entropy of logits: what `SoftmaxWithLoss().forward(x, t)` returns.
 
+    x        (..., C) floating point, logits. Read.
+    t        targets of those rows, in any form that `SoftmaxWithLoss.forward` takes. Read.
+    returns  a NumPy scalar, in nats.
+
+    ShapeError, KindError, TargetError as there.
+    Error    As xent.cross_entropy (tests/accuracy).
+
     >>> print(softmax_loss([[1000.0, 0.0, 0.0]], [1]))
     1000.0
     """
