@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.pages import Tree, faults
 from tests.test_train import example_runs
 from xent.train import panels, plots, report
-from xent.train.run import Divisor, Epoch, PerClass, Run, Worst
+from xent.train.run import Confused, Divisor, Epoch, PerClass, Run, Worst
 
 DIGITS = example_runs.digits()
 
@@ -58,6 +59,26 @@ def lost() -> Run:
     )
 
 
+def large() -> Run:
+    """As much of everything as a record can hold: noise for pictures, long names, thousands of remarks."""
+    noise = np.random.default_rng(0).random((200, 200))
+    classes = tuple(f"class {i} " + "ü" * 300 for i in range(50))
+    confusion = tuple(tuple(range(i, i + 50)) for i in range(50))
+    image = tuple(map(tuple, noise.tolist()))
+    return changed(
+        DIGITS,
+        classes=classes,
+        confusion=confusion,
+        notes=("remark " * 100,) * 3000,
+        epochs=example_runs.long_history(20_000),
+        per_class=tuple(PerClass(name, 3, 2, 0.5, 0.3, 0.4) for name in classes * 2),
+        most_confused=tuple(Confused(name, classes[0], 3) for name in classes[:20]),
+        worst=tuple(Worst(i, classes[0], classes[1], 1.0, 0.3, image, "") for i in range(24)),
+        settings={f"option {i}": "v" * 500 for i in range(60)},
+        next_commands=("xent predict " + "p" * 5000,) * 5,
+    )
+
+
 RUNS = {
     "digits": DIGITS,
     "iris": example_runs.iris(),
@@ -76,6 +97,23 @@ RUNS = {
         DIGITS, unit="weight", divisors=(), lowest=38.25, median=63.5, highest=70.125, ratio=70.125 / 38.25
     ),
     "smoothing": changed(DIGITS, settings={**DIGITS.settings, "label_smoothing": 0.1}),
+    "no test rows": changed(
+        DIGITS,
+        count=0,
+        correct=0,
+        accuracy=math.nan,
+        low=math.nan,
+        high=math.nan,
+        loss=math.nan,
+        perplexity=math.nan,
+        baseline_accuracy=math.nan,
+        baseline_loss=math.nan,
+        confusion=((0,) * 10,) * 10,
+        most_confused=(),
+        worst=(),
+        per_class=tuple(PerClass(str(i), 0, 0, None, None, None) for i in range(10)),
+    ),
+    "large": large(),
     "no better than chance": changed(DIGITS, low=0.05, baseline_accuracy=0.97),
 }
 
@@ -181,8 +219,8 @@ def test_this_runs_division_is_worked_out(pages):
         in said
     )
     assert f"{worst.probability:.3f} − 1 = −{-alone:.3f}" in said
-    assert f"in a batch divided by 64 −{-alone / 64:.3g}" in said
-    assert f"in a batch divided by 41 −{-alone / 41:.3g}" in said
+    assert f"divided by 64 −{-alone / 64:.3g}" in said
+    assert f"divided by 41 −{-alone / 41:.3g}" in said
     kept = next(e for e in DIGITS.epochs if e.epoch == DIGITS.best_epoch).gradient_norm_median
     assert (
         f"a median length of {kept:.3g}; a sum’s, at the same weights, is 64 times as long, about {kept * 64:.3g}"

@@ -32,11 +32,18 @@ def test_it_fits_and_asks_for_nothing_without_script(browser, files, name, width
         assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") == dark
         assert page.locator("h1").is_visible()
         assert page.fits()
-        for fold in page.locator("summary").all():
-            fold.click()
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
         assert page.fits()
         assert page.requests == []
         assert page.errors == []
+
+
+def test_folds_open_without_script(browser, files):
+    with browser.open(files["digits"], script=False) as page:
+        for fold in page.locator("details").all():
+            assert not fold.locator("table, ul").first.is_visible()
+            fold.locator("summary").click()
+            assert fold.locator("table, ul").first.is_visible()
 
 
 @pytest.mark.parametrize("name", RUNS)

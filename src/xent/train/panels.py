@@ -191,6 +191,6 @@ def example(row: Worst, divided: Divided, hit: float) -> Html:
         {d.divisor for d in divided.divisors} or {divided.lowest, divided.median, divided.highest}, reverse=True
     )
     first = ("alone: y − t", f"{share(row.probability)} − {number(hit)} = {fixed(alone)}")
-    rest = ((f"in a batch divided by {number(d, 6)}", number(alone / d)) for d in lengths)
+    rest = ((f"divided by {number(d, 6)}", number(alone / d)) for d in lengths)
     what = "paragraph" if divided.unit == "tokens" else "row"
     return table(f"{what.capitalize()} {thousands(row.row)}: the gradient at its target’s logit", [], [first, *rest])

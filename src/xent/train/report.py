@@ -15,6 +15,8 @@ from xent.train.run import Epoch, Run
 
 _MATRIX = 30
 """Up to this many classes the confusion matrix stands first; with more, the most confused pairs say more."""
+_NOTES = 40
+"""Remarks on the data that are listed; a table of thousands of columns can have thousands."""
 _CARDS = 9
 """Worst rows that stand open; the others are folded away."""
 
@@ -111,6 +113,7 @@ def _facts(run: Run) -> dict[str, object]:
         "class_table": panels.classes(test.per_class, unit, hardest_first=many),
         "cards": [panels.card(row, unit) for row in test.worst],
         "open_cards": _CARDS,
+        "notes": _NOTES,
         "smoothing": smoothing,
         "hit": hit,
         "divisors": panels.divisors(run.divided) if mean else Html(""),
