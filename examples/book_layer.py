@@ -1,6 +1,6 @@
-"""The layer of *Deep Learning from Scratch* in a small net, and the book's own gradient check, some thousand times tighter.
+"""The layer of *Deep Learning from Scratch* in a small net, and the book's own gradient check, made 1000 × tighter.
 
-    python examples/book_layer.py
+Run it: python examples/book_layer.py
 """
 
 import numpy as np
@@ -65,5 +65,6 @@ first = net.loss(x, t)
 for _ in range(300):
     for name, gradient in net.gradient(x, t).items():
         net.params[name] -= 0.5 * gradient
-print(f"loss {first:.4f} -> {net.loss(x, t):.4f} after 300 steps; last layer divided by {net.last_layer.total.denominator:.0f}")
-assert net.loss(x, t) < 0.1
+last = net.loss(x, t)
+print(f"loss {first:.4f} -> {last:.4f} in 300 steps, each divided by {net.last_layer.total.denominator:.0f} rows")
+assert last < 0.1

@@ -1,6 +1,6 @@
 """The loss on NumPy arrays: value, gradient, and totals that add up however the batch is cut.
 
-    python examples/numpy_loss.py
+Run it: python examples/numpy_loss.py
 """
 
 import numpy as np

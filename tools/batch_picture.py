@@ -134,8 +134,10 @@ def draw() -> str:
         [
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1338 414" role="img" aria-labelledby="title desc">',
             '<title id="title">Graph of a batch: two rows of nodes, one mean node, gradients in red</title>',
-            f'<desc id="desc">Logits {X} with targets {T}: losses {losses.round(4).tolist()}, their mean {loss:.4f}; '
-            f"gradient by the logits {gradient.round(4).tolist()}, which is (softmax − one-hot)/{n}.</desc>",
+            (
+                f'<desc id="desc">Logits {X}, targets {T}: losses {losses.round(4).tolist()}, their mean {loss:.4f}; '
+                f"gradient by the logits {gradient.round(4).tolist()}, which is (softmax − one-hot)/{n}.</desc>"
+            ),
             f"<style>{STYLE}</style>",
             f"<defs>{marker.format('tip')}{marker.format('backtip')}</defs>",
             *parts,

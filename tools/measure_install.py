@@ -1,6 +1,6 @@
 """Measures what `pip install xent` takes on disk and `import xent` takes in time: the built wheel, a fresh environment.
 
-    make install-size
+Run it: make install-size
 """
 
 import json
@@ -21,7 +21,12 @@ print(json.dumps({
     for each in metadata.distributions() if each.name not in ("pip", "setuptools")
 }))
 """
-FIRST_CALL = "import time, numba, xent; t = time.perf_counter(); xent.value_and_grad([[0.0, 1.0]], [0]); print(time.perf_counter() - t)"
+FIRST_CALL = """
+import time, numba, xent
+t = time.perf_counter()
+xent.value_and_grad([[0.0, 1.0]], [0])
+print(time.perf_counter() - t)
+"""
 
 
 def main() -> None:
@@ -29,7 +34,8 @@ def main() -> None:
     python = str(python_of(bring("plain", [])))
 
     def out(code: str) -> str:
-        return subprocess.run([python, "-c", code], env=environment(), capture_output=True, text=True, check=True).stdout
+        command = [python, "-c", code]
+        return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
 
     def seconds(code: str) -> float:
         timed = f"import time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)"
@@ -40,7 +46,8 @@ def main() -> None:
     numpy, xent = seconds("import numpy"), seconds("import xent")
     out(FIRST_CALL)
     warm = statistics.median(float(out(FIRST_CALL)) for _ in range(RUNS))
-    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {processor()}, median of {RUNS}")
+    machine = f"{platform.system()} {platform.machine()}, {processor()}"
+    print(f"Python {platform.python_version()}, {machine}, median of {RUNS}")
     for name, size in sorted(sizes.items(), key=lambda item: item[1]):
         print(f"  {name:20} {size / 1e6:8.2f} MB")
     print(f"pip install xent       {sum(sizes.values()) / 1e6:8.0f} MB")

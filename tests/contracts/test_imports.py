@@ -26,7 +26,9 @@ def brought_in(statement: str) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize("statement", ["import xent", "from xent import cross_entropy", "import xent.numpy", "dir(__import__('xent'))"])
+@pytest.mark.parametrize(
+    "statement", ["import xent", "from xent import cross_entropy", "import xent.numpy", "dir(__import__('xent'))"]
+)
 def test_the_import_brings_in_numpy_and_nothing_else(statement):
     assert brought_in(statement) <= {"xent", "numpy"}
 

@@ -1,4 +1,4 @@
-"""The documentation as people see it: built without a warning, then every page in a browser, wide and narrow, dark, linked."""
+"""The documentation as people see it: built without a warning, every page in a browser, wide, narrow, dark, linked."""
 
 import subprocess
 import sys

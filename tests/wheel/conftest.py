@@ -15,7 +15,7 @@ def wheel() -> Path:
 
 @pytest.fixture(scope="session")
 def inside(tmp_path_factory):
-    """Runs Python in the fresh environment, in a folder of its own: inside("-c", code)."""
+    """A function that runs the fresh environment's Python, in a folder of its own."""
     python, folder = asked("XENT_WHEEL_PYTHON"), tmp_path_factory.mktemp("elsewhere")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
