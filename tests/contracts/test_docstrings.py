@@ -32,10 +32,12 @@ def found(name: str):
 
 
 def unmentioned(function) -> list[str]:
-    """The arguments of a function that its docstring has no entry for: `name  text` or `name: text`."""
+    """The arguments without an entry in the docstring (`name  text`, `name: text`) or a word about them in backquotes."""
     text = inspect.getdoc(function) or ""
     names = [name for name in inspect.signature(function).parameters if name not in {"self", "args", "kwargs"}]
-    return [name for name in names if not re.search(rf"(?m)^ *(?:[\w*]+, )*{name}(?:, [\w*]+)*(?::|  +)", text)]
+    return [
+        name for name in names if not re.search(rf"(?m)`{name}`|^ *(?:[\w*]+, )*{name}(?:, [\w*]+)*(?::|  +)", text)
+    ]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -60,7 +62,7 @@ def test_the_first_line_is_a_sentence_of_its_own(name):
     assert lines[1:2] in ([], [""])
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *CLASSES])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_it_says_which_errors_are_raised_or_has_none(name):
     text = inspect.getdoc(found(name))
     assert re.search(r"(Error|Warning)\b", text) or name == "xent.book.compare"
