@@ -32,12 +32,11 @@ def found(name: str):
 
 
 def unmentioned(function) -> list[str]:
-    """The arguments without an entry in the docstring (`name  text`, `name: text`) or a word about them in backquotes."""
+    """The arguments that a docstring neither has an entry for (`name  text`, `name: text`) nor names in backquotes."""
     text = inspect.getdoc(function) or ""
     names = [name for name in inspect.signature(function).parameters if name not in {"self", "args", "kwargs"}]
-    return [
-        name for name in names if not re.search(rf"(?m)`{name}`|^ *(?:[\w*]+, )*{name}(?:, [\w*]+)*(?::|  +)", text)
-    ]
+    entry = r"(?m)`{0}`|^ *(?:[\w*]+, )*{0}(?:, [\w*]+)*(?::|  +)"
+    return [name for name in names if not re.search(entry.format(name), text)]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
