@@ -64,6 +64,10 @@ class Front:
     def __repr__(self) -> str:
         return self.name
 
+    def _repr_pretty_(self, printer, _cycle) -> None:
+        """For Hypothesis."""
+        printer.text(self.name)
+
 
 class NumpyFront(Front):
     """xent.cross_entropy, xent.value_and_grad, xent.total."""

@@ -14,6 +14,7 @@ from tests.accuracy.doubles import Pair, mpf_of, pair_of
 from tests.accuracy.exact import DIGITS, PLAIN, Options
 
 GONE = -100_000  # exponent of a value that is exactly 0
+FAR = 100  # products are formed 2**-100 times as large: a difference of 1e308 would overflow
 
 
 @dataclass
@@ -175,7 +176,7 @@ def _transformed(x: np.ndarray, options: Options) -> tuple[Pair, Wide]:
     one = np.ones_like(x)
     zero = np.zeros_like(x)
     if options.softcap is None:
-        return doubles.two_prod(s, x), Wide.of((s, zero))
+        return (x, zero) if options.logit_scale == 1.0 else doubles.two_prod(s, x), Wide.of((s, zero))
     cap = np.full_like(x, options.softcap)
     infinite = np.isinf(x)
     u = doubles.div(doubles.two_prod(s, np.where(infinite, 0.0, x)), (cap, zero))
@@ -225,10 +226,10 @@ def _weighted_drop(factors: Pair, drop: Pair, ends: np.ndarray) -> list[mpf]:
     """sum(f_j (max - x_j)) of every row; 0 * inf = 0."""
     used = factors[0] != 0
     keep = used & ~ends
-    terms = doubles.mul(factors, drop)
+    terms = doubles.mul(factors, doubles.scale(drop, -FAR))
     sums = doubles.total((np.where(keep, terms[0], 0.0), np.where(keep, terms[1], 0.0)))
     endless = (used & ends).any(1)
-    return [mpf("inf") if endless[i] else mpf_of(sums[0][i], sums[1][i]) for i in range(len(endless))]
+    return [mpf("inf") if endless[i] else mpf_of(sums[0][i], sums[1][i], FAR) for i in range(len(endless))]
 
 
 def _others(weighted: Pair, others: np.ndarray) -> list[mpf]:

@@ -51,11 +51,17 @@ def is_difference(targets: np.ndarray, options: Options) -> bool:
     return targets.ndim == 2 or bool(options.label_smoothing) or bool(options.lse_square_scale)
 
 
-def allowed_ulps(exact: Wide, limit: float, dtype: str, classes: int) -> np.ndarray:
-    """`limit`, but V units of 2**-1074 for a float64 result below the normal range."""
+def allowed_ulps(exact: Wide, limit: float, dtype: str, classes: int, weight: float) -> np.ndarray:
+    """`limit`; for a float64 result below the normal range V units of 2**-1074.
+
+    A class or sample weight above 1 multiplies a result that was below the normal range, and its error with it.
+    """
     if dtype != "float64":
         return np.full(exact.hi.shape, limit)
-    return np.where(exact.exponent > -1022, limit, max(classes, 1) * limit / 3.0)
+    weight = max(1.0, weight)
+    below = exact.exponent <= -1022 + np.frexp(weight)[1] - 1
+    last = np.maximum(exact.exponent - 53, -1074)
+    return np.where(below, np.maximum(limit, classes * limit / 3.0 * weight * np.ldexp(1.0, np.clip(-1074 - last, -60, 0))), limit)
 
 
 def check(
@@ -65,13 +71,13 @@ def check(
     grad: np.ndarray,
     options: Options = PLAIN,
     *,
-    grad_factor: float = 1.0,
     exact: ExactBatch | None = None,
+    size: float = 1.0,
 ) -> Found:
     """Worst errors of the losses and gradients of (N, V) rows that all count.
 
-    losses (N,), each row's own. grad (N, V), that of grad_factor * (sum of the losses): 1 / D for a mean, exactly
-    representable or not (the nearest float64 is what the caller divided by; its own rounding is part of the error).
+    losses (N,), each row's own. grad (N, V), that of their sum; if it was divided, `exact` has to be divided too, and
+    `size` says by how much (1 / D).
     """
     dtype, loss_type = grad.dtype.name, np.asarray(losses).dtype.name
     classes = logits.shape[1]
@@ -79,18 +85,20 @@ def check(
     transformed = options.softcap is not None or options.logit_scale != 1.0
     difference = is_difference(targets, options)
 
+    weight = abs(options.sample_weight) * max(options.weight or (1.0,))
+
     def limit_of(limit: float, kind: str) -> float:
         return FLOAT64_TRANSFORMED if transformed and kind == "float64" else limit
 
     wide_loss = Wide.of_numbers(exact.loss)
     loss_error = ulps(losses, wide_loss, loss_type)
     loss_limit = limit_of(LOSS[loss_type], loss_type) * (DOUBLED if difference else 1.0)
-    over = [float((loss_error / allowed_ulps(wide_loss, loss_limit, loss_type, classes)).max(initial=0.0))]
+    over = [float((loss_error / allowed_ulps(wide_loss, loss_limit, loss_type, classes, weight)).max(initial=0.0))]
     worst_loss = float(loss_error.max(initial=0.0))
-    wide = exact.grad if grad_factor == 1.0 else exact.grad.times(grad_factor)
+    wide = exact.grad
 
     if difference:
-        fraction = soft_error(grad, wide, exact, targets, options, grad_factor)
+        fraction = soft_error(grad, exact, targets, options, size)
         worst = float(fraction.max(initial=0.0))
         return Found(worst_loss, 0.0, 0.0, worst, max(*over, worst))
 
@@ -99,10 +107,9 @@ def check(
     at_target = np.zeros(grad.shape, bool)
     at_target[rows, targets] = True
     limits = np.where(at_target, limit_of(TARGET[dtype], dtype), limit_of(OTHERS[dtype], dtype))
-    allowed = limits * allowed_ulps(wide, 1.0, dtype, classes) if dtype != "float64" else allowed_ulps(
-        wide, limit_of(TARGET[dtype], dtype), dtype, classes
-    )
-    over.append(float((error / allowed).max(initial=0.0)))
+    if dtype == "float64":
+        limits = allowed_ulps(wide, limit_of(TARGET[dtype], dtype), dtype, classes, weight * size)
+    over.append(float((error / limits).max(initial=0.0)))
     return Found(
         worst_loss,
         float(np.where(at_target, error, 0.0).max(initial=0.0)),
@@ -112,7 +119,7 @@ def check(
     )
 
 
-def soft_error(grad, wide: Wide, exact: ExactBatch, targets, options: Options, grad_factor: float) -> np.ndarray:
+def soft_error(grad, exact: ExactBatch, targets, options: Options, size: float) -> np.ndarray:
     """|error| / (4 u ((sum q) p + q + 2 scale max(1, |m|, |lse|) p) + one smallest subnormal), entry by entry.
 
     q are the targets as they enter the gradient: smoothed and weighted. The smallest subnormal is there because a
@@ -125,14 +132,14 @@ def soft_error(grad, wide: Wide, exact: ExactBatch, targets, options: Options, g
     reach = np.maximum(1.0, np.maximum(np.abs(exact.top), np.abs(lse)))[:, None]
     p = exact.p
     share = (exact.mass[:, None] * p + q + 2 * options.lse_square_scale * reach * p) * np.abs(exact.slope)
-    size = abs(options.sample_weight * grad_factor)
+    size = abs(options.sample_weight * size)
     least = tiny(dtype) * (grad.shape[1] * max(1.0, size) if dtype == "float64" else 1.0)
     allowed = 4 * unit(dtype) * share * size + least
     with np.errstate(all="ignore"):
-        error = np.abs(wide_difference(grad.astype(np.float64), wide))
+        error = np.abs(wide_difference(grad.astype(np.float64), exact.grad))
         fraction = error / allowed
-    both_nan = np.isnan(grad.astype(np.float64)) & np.isnan(wide.hi)
-    return np.where(both_nan, 0.0, np.where(np.isnan(fraction), np.inf, fraction))
+    fraction = np.where(np.isfinite(grad.astype(np.float64)), fraction, ulps(grad, exact.grad, dtype))  # NaN, overflow
+    return np.where(np.isnan(fraction), np.inf, fraction)
 
 
 def effective_targets(targets: np.ndarray, shape: tuple[int, int], options: Options) -> np.ndarray:
