@@ -47,7 +47,7 @@ class SumGradient(xent.SoftmaxWithLoss):
 class IgnoresDout(xent.SoftmaxWithLoss):
     """Volume 1."""
 
-    def backward(self, dout=1):  # noqa: ARG002 -- that is the mistake
+    def backward(self, dout=1):
         return super().backward(1)
 
 
@@ -363,6 +363,19 @@ def test_any_layout_gives_the_same_bits_and_is_not_written_to(layout):
     np.testing.assert_array_equal(layer.backward(), plain.backward())
     assert layer.backward().flags.c_contiguous
     assert x.tobytes() == before
+
+
+def test_logits_that_are_one_row_many_times_are_not_spread_out():
+    rows = 10**6  # 8 GB, were they copied row by row
+    logits = np.broadcast_to(RANDOM.normal(size=1000), (rows, 1000))
+    layer = xent.SoftmaxWithLoss()
+    layer._pass = xent.layer.ForwardPass.of(logits, np.zeros(rows, np.int64), dict.fromkeys(["weight"]))
+    copy_of_it = layer._pass.logits
+
+    assert copy_of_it.shape == logits.shape
+    assert copy_of_it.strides == logits.strides
+    assert not np.shares_memory(copy_of_it, logits)
+    np.testing.assert_array_equal(copy_of_it[-1], logits[0])
 
 
 def test_losses_of_rows_have_the_shape_of_the_rows():

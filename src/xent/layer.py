@@ -212,7 +212,7 @@ class ForwardPass:
         targets = as_targets(t, logits.shape)
         if options["weight"] is not None:
             options["weight"] = np.array(as_array("weight", options["weight"]))
-        return cls(np.array(logits, order="C", subok=False), targets, options)
+        return cls(_copy(logits), targets, options)
 
     def loss(self) -> Any:  # noqa: ANN401 -- a NumPy scalar, or an array for "none"
         """What forward returns."""
@@ -250,6 +250,14 @@ class ForwardPass:
         """The gradient times a finite number, rounded once."""
         _, grad = _functions.value_and_grad(self.logits, self.targets, grad_scale=scale, **self.options)
         return grad
+
+
+def _copy(array: Array) -> Array:
+    """A copy in C order; of an axis that repeats one element (stride 0), that element alone is copied."""
+    if 0 not in array.strides:
+        return np.array(array, order="C", subok=False)
+    once = tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)
+    return np.broadcast_to(np.array(array[once], order="C", subok=False), array.shape)
 
 
 def _wrong_dout(came: tuple[int, ...], rows: tuple[int, ...] | None) -> str:

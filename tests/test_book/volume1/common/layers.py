@@ -38,7 +38,7 @@ class SoftmaxWithLoss:
         self.loss = cross_entropy_error(self.y, t)  # noqa: F405 -- from the star import
         return self.loss
 
-    def backward(self, dout=1):  # noqa: ARG002 -- as in the book
+    def backward(self, dout=1):
         rows = self.t.shape[0]
         if self.t.size == self.y.size:
             return (self.y - self.t) / rows
