@@ -25,7 +25,7 @@ DEFAULTS: dict[str, object] = {
 
 
 class SoftmaxWithLoss:
-    r"""Softmax and cross-entropy of a batch: `forward` gives the loss, `backward` its gradient by the logits.
+    """Softmax and cross-entropy of a batch: `forward` gives the loss, `backward` its gradient by the logits.
 
     A drop-in for the layer of the same name in both volumes of *Deep Learning from Scratch* (Saitoh, 2016 and 2018).
     With logits x, their softmax y and one-hot targets t of N rows:
