@@ -178,10 +178,9 @@ def _transformed(x: np.ndarray, options: Options) -> tuple[Pair, Wide]:
     if options.softcap is None:
         return (x, zero) if options.logit_scale == 1.0 else doubles.two_prod(s, x), Wide.of((s, zero))
     cap = np.full_like(x, options.softcap)
-    infinite = np.isinf(x)
-    u = doubles.div(doubles.two_prod(s, np.where(infinite, 0.0, x)), (cap, zero))
-    far = infinite | (np.abs(u[0]) > -doubles.FLOOR)
-    sign = np.where(infinite, np.sign(x) * np.sign(s), np.sign(u[0]))
+    far = np.isinf(x) | (np.abs(x) * abs(options.logit_scale) / options.softcap > -doubles.FLOOR)  # tanh is 1 there
+    u = doubles.div(doubles.two_prod(s, np.where(far, 0.0, x)), (cap, zero))
+    sign = np.where(far, np.sign(x) * np.sign(s), np.sign(u[0]))
     sign = np.where(sign == 0, 1.0, sign)
     down = (np.where(far, -np.inf, -2 * sign * u[0]), np.where(far, 0.0, -2 * sign * u[1]))
     e_hi, e_lo, k = doubles.exp(down)

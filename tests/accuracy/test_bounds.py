@@ -36,7 +36,7 @@ def test_class_indices_are_within_their_ulps(dtype):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_option_is_within_its_bound(name):
     for dtype in DTYPES:
-        assert wrong(c for c in variant_cases(dtype, QUICK, BUDGET) if c.name == name) == []
+        assert wrong(variant_cases(dtype, (2, 3, 10, 100), BUDGET // 2, (name,))) == []
 
 
 @pytest.mark.parametrize("classes", WIDE)
@@ -71,6 +71,8 @@ FIELD_OPTIONS = [Options(), Options(softcap=30.0, logit_scale=0.5), Options(logi
 def test_lse_entropy_and_log_probability_are_within_their_absolute_bound(dtype, options):
     for classes in (1, 2, 10, 100):
         for name in FAMILIES:
+            if name == "extreme" and dtype == "float64" and options.logit_scale != 1.0 and options.softcap is None:
+                continue  # beyond float64 already when scaled; and beyond what pairs of float64 can hold
             logits, targets = rows_of(name, dtype, classes, 12)
             for wanted in (targets, soft_rows("spread", logits, targets)):
                 exact = exact_batch(logits, wanted, options)
@@ -119,5 +121,4 @@ def test_the_measure_sees_a_wrong_loss(mutant):
 
 
 def test_the_measure_sees_a_wrong_loss_of_probabilities():
-    cases = [c for c in variant_cases("float64", (3, 10), 400) if c.name == "soft, one-hot"]
-    assert wrong(cases, SoftAsDifference())
+    assert wrong(variant_cases("float64", (3, 10), 400, ("soft, one-hot",)), SoftAsDifference())
