@@ -14,7 +14,9 @@ def a_run() -> Run:
         (Confused("b", "a", 1),), (PerClass("a", 5, 6, 5 / 6, 1.0, 10 / 11), PerClass("b", 5, 4, None, None, None)),
         (Worst(7, "b", "a", 2.5, 0.08, ((0.0, 1.0), (0.5, 0.25)), ""), Worst(9, "b", "a", 2.0, 0.1, None, "x 1")),
     )  # fmt: skip
-    divided = Divided("mean", "items", "rule", "rows", 2, 1, (Divisor(64.0, 1), Divisor(41.0, 1)), 41, 52.5, 64, 41, 1.56, "")
+    divided = Divided(
+        "mean", "items", "rule", "rows", 2, 1, (Divisor(64.0, 1), Divisor(41.0, 1)), 41, 52.5, 64, 41, 1.56, ""
+    )
     return Run(
         title="t.csv", source="a/t.csv", kind="table", task="t", classes=("a", "b"), features=3,
         rows={"train": 7, "validation": 1, "test": 2}, split="stratified, seed 0", notes=("note",), model="m", parameters=8,

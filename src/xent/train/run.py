@@ -99,7 +99,9 @@ class Evaluation(Record):
     baseline_accuracy: float  # always the commonest training class
     baseline_class: str
     baseline_loss: float  # always the training frequencies
-    confusion: tuple[tuple[int, ...], ...] | None  # [target][predicted], in the order of Run.classes; None over 50 classes
+    confusion: (
+        tuple[tuple[int, ...], ...] | None
+    )  # [target][predicted], in the order of Run.classes; None over 50 classes
     most_confused: tuple[Confused, ...]  # most frequent first, at most 20
     per_class: tuple[PerClass, ...]  # all classes in order; over 100 classes the 50 with most test rows
     worst: tuple[Worst, ...]  # highest loss first, at most 24
@@ -160,7 +162,7 @@ class Run(Record):
     versions: dict[str, str]  # "python", "xent", "numpy", …
     machine: str  # "Linux x86_64, 2 cores"
     started: str  # ISO 8601 with offset, to the second; not reproducible
-    seconds: float  # of the whole run; not reproducible
+    seconds: float  # of all epochs together; not reproducible
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever a field holds
