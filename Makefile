@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test acceptance accuracy install-size picture docs lint format types imports clean
+.PHONY: help demo test acceptance accuracy install-size figures docs lint format types imports clean
 export PYTHON
 
 TEST := sh tools/setup.sh cli dev
@@ -15,7 +15,11 @@ help:  ## this list
 
 demo:  ## set up, train on 1797 real handwritten digits, print where the report is
 	@sh tools/setup.sh cli
-	@$(RUN) .venv/bin/python tools/demo.py
+	@echo "demo: a net learns to read 1797 handwritten digits; a page shows how well, and what its loss was divided by"
+	@rm -rf runs/demo
+	@$(RUN) .venv/bin/xent train digits --out runs/demo
+	@echo
+	@echo "the report: runs/demo/report.html"
 
 test:  ## set up and run the whole suite, lane by lane  (some: make test LANES="core laws")
 	@$(TEST)
@@ -33,9 +37,10 @@ install-size:  ## what `pip install xent` takes on disk and `import xent` in tim
 	@$(TEST)
 	@$(RUN) .venv/bin/python tools/measure_install.py
 
-picture:  ## compute docs/batch.svg anew
+figures:  ## compute docs/batch.svg and the command lines shown in docs/ anew
 	@$(TEST)
 	@$(RUN) .venv/bin/python tools/batch_picture.py
+	@$(RUN) .venv/bin/python tools/show_commands.py
 
 docs:  ## build the documentation, warnings being errors; prints where it is
 	@$(TEST)
