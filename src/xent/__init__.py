@@ -21,6 +21,7 @@ from xent.core.errors import (
     MissingError,
     OptionError,
     ShapeError,
+    StateError,
     TargetError,
     XentError,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "OptionError",
     "ShapeError",
     "SoftmaxWithLoss",
+    "StateError",
     "TargetError",
     "Total",
     "XentError",

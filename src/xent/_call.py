@@ -1,6 +1,5 @@
 """After the door: kernels, the exact sums, and the one division. What a call on arrays consists of."""
 
-import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
@@ -44,8 +43,8 @@ def call(
     gradient: bool = False,
     factor: float = 1.0,
     out: Array | None = None,
-) -> tuple[Answer, Array | None]:
-    """Loss (or named tuple) and gradient of a call."""
+) -> tuple["Run", Array | None]:
+    """The batch after its kernels, and its gradient where that was asked for."""
     divide_by = check_denominator(denominator, spec.reduction)
     batch = _door.receive(logits, targets, weight, sample_weight, spec)
     _door.check_signs(batch, spec, divide_by)
@@ -54,8 +53,7 @@ def call(
         grad = _door.check_out(out, np.asarray(logits), [targets, weight, sample_weight])
     elif gradient:
         grad = np.empty(np.shape(logits), batch.dtype)
-    done = run(batch, spec, divide_by, grad, factor)
-    return done.answer("loss"), grad
+    return run(batch, spec, divide_by, grad, factor), grad
 
 
 class Run(NamedTuple):
@@ -70,7 +68,7 @@ class Run(NamedTuple):
     def answer(self, first: str) -> Answer:
         """The total or the loss; a named tuple with what else `returns` asks for."""
         if first == "loss" and self.divisor == (0, 1):
-            warnings.warn(errors.empty_batch(), stacklevel=4)
+            errors.warn(errors.empty_batch())
         with np.errstate(over="ignore"):  # the true value may lie beyond float32
             whole = self.total if first == "total" else self.loss()
             if not self.spec.returns:

@@ -149,7 +149,7 @@ class SoftmaxWithLoss:
                  shape of the rows. Read.
         returns  array of x's shape and dtype: fresh, writable, C-contiguous, and the same bits at every call.
 
-        XentError before a forward; ShapeError, KindError for another dout.
+        StateError before a forward; ShapeError, KindError for another dout.
         """
         return self._last("backward()").grad(dout)
 
@@ -160,7 +160,7 @@ class SoftmaxWithLoss:
 
     @property
     def total(self) -> Total:
-        """Exact sum and denominator of the last forward. XentError before.
+        """Exact sum and denominator of the last forward. StateError before.
 
         >>> layer = SoftmaxWithLoss(reduction="sum")
         >>> loss = layer.forward([0.0, 0.0], 1)
@@ -185,9 +185,9 @@ class SoftmaxWithLoss:
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
-def no_forward(layer: object, asked: str) -> errors.XentError:
+def no_forward(layer: object, asked: str) -> errors.StateError:
     """Something was asked of a layer that only a forward can give."""
-    return errors.XentError(
+    return errors.StateError(
         f"{type(layer).__name__}: {asked} needs a forward(x, t) that succeeded, and there is none yet.\n"
         "  Call loss = layer.forward(x, t) first; it is its derivative that backward returns."
     )
@@ -247,9 +247,8 @@ class ForwardPass:
             return np.multiply(grad, factor[..., np.newaxis], out=grad, casting="same_kind")
 
     def _scaled(self, scale: float) -> Array:
-        """The gradient times a finite number, rounded once."""
-        _, grad = _functions.value_and_grad(self.logits, self.targets, grad_scale=scale, **self.options)
-        return grad
+        """The gradient times a finite number, rounded once; forward has warned where nothing counts."""
+        return _functions._gradient(self.logits, self.targets, grad_scale=scale, **self.options)  # noqa: SLF001 -- made for this layer
 
 
 def _copy(array: Array) -> Array:

@@ -68,7 +68,7 @@ def cross_entropy(
     spec = spec_of(ignore_index, label_smoothing, reduction, axis, lse_square_scale, softcap, logit_scale, returns,
                    threads)
     # fmt: on
-    return call(logits, targets, weight, sample_weight, spec, denominator)[0]
+    return call(logits, targets, weight, sample_weight, spec, denominator)[0].answer("loss")
 
 
 @quotes_options
@@ -132,9 +132,9 @@ def value_and_grad(
                    threads)
     # fmt: on
     factor = float(check_number("grad_scale", grad_scale))
-    loss, grad = call(logits, targets, weight, sample_weight, spec, denominator, gradient=True, factor=factor, out=out)
+    done, grad = call(logits, targets, weight, sample_weight, spec, denominator, gradient=True, factor=factor, out=out)
     assert grad is not None  # noqa: S101  # for the type checker: gradient=True
-    return loss, grad
+    return done.answer("loss"), grad
 
 
 @quotes_options
@@ -183,6 +183,24 @@ def total(
     spec = spec_of(ignore_index, label_smoothing, "sum", axis, lse_square_scale, softcap, logit_scale, returns, threads)
     # fmt: on
     return run(_door.receive(logits, targets, weight, sample_weight, spec), spec).answer("total")
+
+
+def _gradient(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    weight: ArrayLike | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    reduction: str,
+    denominator: object,
+    grad_scale: float,
+) -> Array:
+    """The gradient alone, and no word about a batch in which nothing counts: for a layer whose forward has said it."""
+    spec = spec_of(ignore_index, label_smoothing, reduction)
+    _, grad = call(logits, targets, weight, None, spec, denominator, gradient=True, factor=grad_scale)
+    assert grad is not None  # noqa: S101  # for the type checker: gradient=True
+    return grad
 
 
 def _softmax(logits: ArrayLike, axis: int = -1, threads: int | None = None) -> Array:

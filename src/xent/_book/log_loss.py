@@ -1,7 +1,6 @@
 """cross_entropy_error: the loss of probabilities, for code that has no logits any more."""
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -90,7 +89,7 @@ def _mean_log(p: Array, share: Array | None, rows: int, delta: float) -> Any:  #
     """−Σ share·log(p + delta) over the rows; in p's dtype with a delta, as the book does it, else rounded once."""
     kind = np.float64 if p.dtype == np.float64 else np.float32
     if rows == 0:
-        warnings.warn(errors.empty_batch(), stacklevel=3)
+        errors.warn(errors.empty_batch())
         return kind(0.0)
     if delta:
         logs = np.log(p + p.dtype.type(delta))

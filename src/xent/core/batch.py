@@ -5,7 +5,6 @@ or ranks, gives the same bits.
 """
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from fractions import Fraction
@@ -137,7 +136,7 @@ class Total:
         if self.negative_weights:
             raise errors.negative_total(self.negative_weights)
         if self.weight_units == 0:
-            warnings.warn(errors.empty_batch(), stacklevel=2)
+            errors.warn(errors.empty_batch())
             return 0.0
         return self.over(self.weight_units, 1 << -GRID)
 

@@ -9,11 +9,15 @@ A message says what came, where, what is allowed, and what to do.
         ├── ShapeError    (ValueError)   shapes do not fit together
         ├── TargetError   (ValueError)   a target is not a class, or not a probability
         ├── DataError     (ValueError)   a file or a table cannot be used
+        ├── StateError    (RuntimeError) something was asked for before it could be there
         └── MissingError  (ImportError)  an optional package is not installed
     UserWarning
     ├── EmptyBatchWarning                a mean over nothing: 0 was returned
     └── InterpretedWarning               Numba is missing: kernels run as plain Python
 """
+
+import sys
+import warnings
 
 
 class XentError(Exception):
@@ -40,6 +44,10 @@ class DataError(XentError, ValueError):
     """A file or a table that cannot be used."""
 
 
+class StateError(XentError, RuntimeError):
+    """Something was asked for before it could be there."""
+
+
 class MissingError(XentError, ImportError):
     """An optional package that is not installed."""
 
@@ -50,6 +58,14 @@ class EmptyBatchWarning(UserWarning):
 
 class InterpretedWarning(UserWarning):
     """Numba is missing: the kernels run as plain Python, right but slow."""
+
+
+def warn(warning: Warning) -> None:
+    """Give a warning that points at the first line outside the package that led to it."""
+    package, frame, level = __name__.partition(".")[0], sys._getframe(1), 2  # noqa: SLF001  # as warnings.py does
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level - 1)
 
 
 def shortened(came: object, width: int) -> str:

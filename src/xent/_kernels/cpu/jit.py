@@ -3,7 +3,6 @@
 Numba is imported at the first call, not before: `import xent` costs NumPy and nothing else.
 """
 
-import warnings
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, TypeVar
@@ -23,6 +22,8 @@ _inner: list[Function] = []
 def inner(function: F) -> F:
     """Mark a function that kernels call: it is compiled into each of them, and stays plain Python otherwise."""
     _inner.append(function)
+    if numba_or_none.cache_info().currsize and numba_or_none() is not None:  # bound before this module was imported
+        numba_or_none().extending.register_jitable(function)
     return function
 
 
@@ -38,7 +39,7 @@ def array(dtype: str, ndim: int, *, written: bool = False) -> str:
 @cache
 def compiled(kernel: Function, *arguments: str) -> Function:
     """`kernel` for these argument types (`array(…)`, or the name of a scalar type), compiled once."""
-    numba = _numba()
+    numba = numba_or_none()
     if numba is None:
         return _interpreted(kernel)
     from xent._kernels.cpu import cache as disk  # it needs Numba
@@ -51,13 +52,13 @@ def compiled(kernel: Function, *arguments: str) -> Function:
 
 
 @cache
-def _numba() -> Any:  # noqa: ANN401  # the module, untyped
+def numba_or_none() -> Any:  # noqa: ANN401  # the module, untyped
     """Numba, told of every inner function; None where it is missing or switched off."""
     try:
         import numba  # not before the first call
         from numba.extending import register_jitable
     except ImportError:
-        warnings.warn(errors.interpreted(), stacklevel=2)
+        errors.warn(errors.interpreted())
         return None
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba reads it from the environment
         return None
