@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from xent import __version__
 from xent.cli import predict, train
-from xent.cli.terminal import prepare_streams, visible
+from xent.cli.terminal import prepare_streams, say
 from xent.core.errors import OptionError, XentError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ results go to stdout, progress and remarks to stderr"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in `argv` (None: this process's own) and return its exit status; never raises for a user's mistake."""
+    """Run the command in `argv` (None: this process's own) and return its exit status, never raising for a mistake."""
     prepare_streams()
     options = _parser().parse_args(argv)
     if options.command is None:
@@ -35,32 +35,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
-    except XentError as error:
-        return _failed(error, str(error), as_json=options.json)
     except KeyboardInterrupt:
-        print("\nxent: stopped.", file=sys.stderr)
+        say("\nxent: stopped.", sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read stdout has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except MemoryError as error:
-        return _failed(error, "not enough memory for this data.", as_json=options.json)
-    except OSError as error:
-        return _failed(error, f"{error.filename or 'a file'}: {error.strerror}.", as_json=options.json)
     except Exception as error:
         if os.environ.get("XENT_TRACEBACK"):
             raise
-        words = f"a mistake in xent itself: {type(error).__name__}: {error}\n  Please report it, with what XENT_TRACEBACK=1 shows."
-        return _failed(error, words, as_json=options.json)
+        return _failed(error, as_json=options.json)
     return status
 
 
-def _failed(error: BaseException, message: str, *, as_json: bool) -> int:
+def _failed(error: Exception, *, as_json: bool) -> int:
     """Say what went wrong; the exit status."""
+    if isinstance(error, XentError):
+        message = str(error)
+    elif isinstance(error, MemoryError):
+        message = "not enough memory for this data."
+    elif isinstance(error, OSError):
+        message = f"{error.filename or 'a file'}: {error.strerror or error}."
+    else:
+        message = (
+            f"a mistake in xent itself: {type(error).__name__}: {error}\n"
+            "  Please report it, with what the environment variable XENT_TRACEBACK=1 shows."
+        )
     status = 2 if isinstance(error, OptionError) else 1
-    print(visible(f"xent: {message}"), file=sys.stderr)
+    say(f"xent: {message}", sys.stderr)
     if as_json:
-        print(json.dumps({"error": {"kind": type(error).__name__, "message": message, "status": status}}))
+        say(json.dumps({"error": {"kind": type(error).__name__, "message": message, "status": status}}))
     return status
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xent.cli.terminal import filled
+from xent.cli.terminal import filled, say
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # argparse names it no other way
@@ -38,7 +38,8 @@ def add_parser(commands: Subparsers, status: str) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a .csv, .parquet or .npz file with the columns of the training, or a built-in set; .txt for a model of text",
+        help="a .csv, .parquet or .npz file with the columns of the training, or a built-in set; "
+        "a .txt file for a model of text",
     )
     parser.add_argument("--proba", action="store_true", help="the probability of every class, with all digits")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there instead of to stdout")
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     prediction = predict_file(load(args.folder), args.file)
     for note in prediction.notes:
-        print(filled(note, "  ", "    "), file=sys.stderr)
+        say(filled(note, "  ", "    "), sys.stderr)
     if args.json:
         text = json.dumps(prediction.to_dict(proba=args.proba), allow_nan=False) + "\n"
     else:
@@ -63,5 +64,5 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
     else:
         write(args.out, text)
-        print(f"{args.out}: {len(prediction.predicted)} rows", file=sys.stderr)
+        say(f"{args.out}: {len(prediction.predicted)} rows", sys.stderr)
     return 0

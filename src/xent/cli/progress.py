@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xent.cli.show import head
-from xent.cli.terminal import is_live
+from xent.cli.terminal import is_live, say
 from xent.fit.columns import grouped
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def counted(what: str, count: int) -> Iterator[Callable[[int, float], None]]:
     if bar is None:
 
         def plain(done: int, median: float) -> None:
-            print(f"{done} of {count} {what}, median test accuracy so far {median:.4f}", file=sys.stderr, flush=True)
+            say(f"{done} of {count} {what}, median test accuracy so far {median:.4f}", sys.stderr)
 
         yield plain
         return
@@ -79,7 +79,7 @@ class _Live:
         self.began = time.monotonic()
         self.bar.remove_task(self.task)
         self.bar.stop()  # the head may go to the same terminal
-        print(head(session), file=self.out, flush=True)
+        say(head(session), self.out)
         total = (session.options.epochs or 0) * session.prepared.train.size
         self.task = self.bar.add_task("", total=total, words="")
         self.bar.start()
@@ -126,7 +126,7 @@ class _Plain:
         """Data and model are ready."""
         self.unit, self.most = session.prepared.unit, session.options.epochs or 0
         self.first, self.began = session.fit.epoch, time.monotonic()
-        print(head(session), file=self.out, flush=True)
+        say(head(session), self.out)
 
     def stepped(self, done: int) -> None:
         """Nothing to say within an epoch."""
@@ -144,17 +144,15 @@ class _Plain:
             return
         self.said = time.monotonic()
         seconds = (self.said - self.began) / max(epoch.epoch - self.first, 1) * (self.most - epoch.epoch)
-        print(
-            f" epoch {epoch.epoch}/{self.most}  {_figures(epoch, self.unit)}  {_clock(seconds)} left",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f" epoch {epoch.epoch}/{self.most}  {_figures(epoch, self.unit)}  {_clock(seconds)} left", sys.stderr)
 
 
 def _figures(epoch: Epoch, unit: str) -> str:
     """Loss, accuracy and speed of an epoch."""
-    speed = grouped(round(epoch.rows_per_second, -3 if epoch.rows_per_second >= 10_000 else 0).__int__())  # noqa: PLR2004  # three digits say enough
-    return f"loss {epoch.train_loss:.3f}  validation {epoch.validation_loss:.3f}  accuracy {epoch.validation_accuracy:.3f}  {speed} {unit}/s"
+    speed = round(epoch.rows_per_second)
+    speed = speed // 1000 * 1000 if speed >= 10_000 else speed  # noqa: PLR2004  # more digits only flicker
+    losses = f"loss {epoch.train_loss:.3f}  validation {epoch.validation_loss:.3f}"
+    return f"{losses}  accuracy {epoch.validation_accuracy:.3f}  {grouped(speed)} {unit}/s"
 
 
 def _clock(seconds: float) -> str:

@@ -52,13 +52,11 @@ def result(run: Run) -> str:
     test = run.test
     unit = "tokens" if run.kind == "text" else "rows"
     perplexity = f"   perplexity {test.perplexity:.1f}" if run.kind == "text" else ""
+    right = f"{grouped(test.correct)} of {grouped(test.count)}"
     lines = [
         filled(f"stopped: {run.stopped_because}; epoch {run.best_epoch} kept", " ", "   "),
         "",
-        _line(
-            "test",
-            f"loss {test.loss:.3f}{perplexity}   accuracy {test.accuracy:.3f}   {grouped(test.correct)} of {grouped(test.count)}",
-        ),
+        _line("test", f"loss {test.loss:.3f}{perplexity}   accuracy {test.accuracy:.3f}   {right}"),
         _line("", f"95 % interval of the accuracy {test.low:.3f} – {test.high:.3f}"),
         _line("to compare", _baseline(test, unit)),
         *_confused(test),
@@ -97,8 +95,14 @@ def _line(label: str, text: str) -> str:
 def _baseline(test: Evaluation, unit: str) -> str:
     """What is reached without looking at the rows."""
     if unit == "tokens":
-        return f"always {test.baseline_class!r}: accuracy {test.baseline_accuracy:.3f}; always the training frequencies: loss {test.baseline_loss:.3f}"
-    return f"always the commonest class: accuracy {test.baseline_accuracy:.3f}; always the class frequencies: loss {test.baseline_loss:.3f}"
+        return (
+            f"always {test.baseline_class!r}: accuracy {test.baseline_accuracy:.3f}; "
+            f"always the training frequencies: loss {test.baseline_loss:.3f}"
+        )
+    return (
+        f"always the commonest class: accuracy {test.baseline_accuracy:.3f}; "
+        f"always the class frequencies: loss {test.baseline_loss:.3f}"
+    )
 
 
 def _confused(test: Evaluation) -> list[str]:

@@ -32,11 +32,18 @@ def is_live(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
-def visible(text: str) -> str:
-    """`text` with every control and invisible character escaped; line ends stay.
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write `text` and a line end to `stream` (stdout), at once; see `visible`."""
+    stream = sys.stdout if stream is None else stream
+    stream.write(visible(text) + "\n")
+    stream.flush()
 
-    >>> visible("red\\x1b[31m, \\u202eabc")
-    'red\\\\x1b[31m, \\\\u202eabc'
+
+def visible(text: str) -> str:
+    r"""`text` with every control and invisible character escaped; line ends stay.
+
+    >>> print(visible("red\x1b[31m, \u202eabc"))
+    red\x1b[31m, \u202eabc
     """
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 

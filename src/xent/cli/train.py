@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xent.cli.terminal import say
 from xent.core.errors import OptionError
 
 if TYPE_CHECKING:
@@ -146,15 +147,13 @@ def _train(options: Options | None, given: dict[str, Any], *, as_json: bool) -> 
     except KeyboardInterrupt:
         if going is None or going.folder is None:
             raise
-        print(
-            f"\nstopped after epoch {going.fit.epoch}; go on with   xent train --resume {shlex.quote(str(going.folder))}",
-            file=sys.stderr,
-        )
+        again = f"xent train --resume {shlex.quote(str(going.folder))}"
+        say(f"\nstopped after epoch {going.fit.epoch}; go on with   {again}", sys.stderr)
         return 130
     if as_json:
-        print(json.dumps(result.to_dict(), allow_nan=False))
+        say(json.dumps(result.to_dict(), allow_nan=False))
     else:
-        print(show.result(result))
+        say(show.result(result))
     return 0
 
 
@@ -166,7 +165,7 @@ def _repeat(options: Options, count: int, *, as_json: bool) -> int:
 
     with counted("seeds", count) as on_done:
         result = repeat(options, count, on_done)
-    print(json.dumps(result.to_dict(), allow_nan=False) if as_json else show.repeated(result))
+    say(json.dumps(result.to_dict(), allow_nan=False) if as_json else show.repeated(result))
     return 0
 
 

@@ -65,7 +65,7 @@ def warn(warning: Warning) -> None:
     package, frame, level = __name__.partition(".")[0], sys._getframe(1), 2  # noqa: SLF001  # as warnings.py does
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
-    warnings.warn(warning, stacklevel=level - 1)
+    warnings.warn(warning, stacklevel=level)
 
 
 def shortened(came: object, width: int) -> str:

@@ -103,7 +103,7 @@ def _days(column: pl.Series) -> pl.Series:
     """Dates, times and durations as days."""
     pl = polars()
     unit = pl.Duration("us") if column.dtype == pl.Duration else pl.Datetime("us")
-    if column.dtype == pl.Datetime and column.dtype.time_zone is not None:
+    if getattr(column.dtype, "time_zone", None) is not None:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return column.cast(unit).to_physical().cast(pl.Float64) / 86_400e6
 

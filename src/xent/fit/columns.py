@@ -80,7 +80,7 @@ class Columns:
         numbers: tuple[Number, ...] = ()
         if numeric:
             numbers = _learn_numbers(
-                _matrix(frame, [(name, kinds[name]) for name in numeric], ""), numeric, kinds, one_scale
+                _matrix(frame, [(name, kinds[name]) for name in numeric], ""), numeric, kinds, one_scale=one_scale
             )
         words = [name for name, kind in kinds.items() if kind == "category"]
         return cls(numbers, tuple(Category(name, _commonest(as_words(frame[name]))) for name in words))
@@ -88,7 +88,7 @@ class Columns:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns that a table must have."""
-        return tuple(column.name for column in (*self.numbers, *self.categories))
+        return (*(n.name for n in self.numbers), *(c.name for c in self.categories))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ class Columns:
         return (*(n.name for n in self.numbers), *(f"{n.name} is empty" for n in self.numbers if n.indicator), *values)
 
     def transform(self, frame: pl.DataFrame, where: str = "") -> Floats:
-        """The model's inputs (N, inputs) float64. DataError names a column that is missing, or a cell that is no number."""
+        """The model's inputs (N, inputs) float64. DataError: a column is missing, or a cell is no number."""
         lacking = [name for name in self.features if name not in frame.columns]
         if lacking:
             some = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")  # noqa: PLR2004  # as many as fit a line
@@ -131,7 +131,8 @@ class Columns:
                 empty = int(np.isnan(as_numbers(frame[number.name], number.kind, "")).sum())
                 if empty:
                     lines.append(
-                        f"{number.name} is empty in {rows(empty)}, in training never: its median {number.fill:g} is put there"
+                        f"{number.name} is empty in {rows(empty)}, in training never: "
+                        f"its median {number.fill:g} is put there"
                     )
         for category in self.categories:
             if category.name in frame.columns:
@@ -140,8 +141,8 @@ class Columns:
                 if unseen.any():
                     first = cells_in_words(str(cells[unseen][0]))
                     lines.append(
-                        f"{category.name} has a value that training did not show by itself in {rows(int(unseen.sum()))}, "
-                        f"first {first!r}: counted as none of the known"
+                        f"{category.name} has a value that training did not have or keep in {rows(int(unseen.sum()))}, "
+                        f"first {first!r}: counted as none of the known ones"
                     )
         return lines
 
@@ -209,8 +210,8 @@ def grouped(count: int) -> str:
 
 
 def _learn_numbers(
-    matrix: Floats, names: Sequence[str], kinds: Mapping[str, str], one_scale: bool
-) -> tuple[Number, ...]:  # noqa: FBT001  # handed through
+    matrix: Floats, names: Sequence[str], kinds: Mapping[str, str], *, one_scale: bool
+) -> tuple[Number, ...]:
     """Median, mean and scale of each column of `matrix` (N, columns), NaN where a cell is empty."""
     impute, preprocessing = _sklearn("impute", "preprocessing")
     imputer = impute.SimpleImputer(strategy="median")
@@ -222,9 +223,10 @@ def _learn_numbers(
     for name, mean, scale in zip(names, scaler.mean_, scales, strict=True):
         if not (np.isfinite(mean) and np.isfinite(scale)):
             raise DataError(
-                f"column {name} has numbers too large to be standardised (above about 1e150). Rescale it, or leave it out."
+                f"column {name} has numbers too large to be standardised (above about 1e150).\n"
+                "  Rescale it, or leave it out."
             )
-    empty = np.isnan(matrix).any(axis=0)
+    empty: NDArray[np.bool_] = np.isnan(matrix).any(axis=0)
     return tuple(
         Number(name, "date" if kinds[name] == "date" else "number", float(fill), float(mean), float(scale), bool(gap))
         for name, fill, mean, scale, gap in zip(names, imputer.statistics_, scaler.mean_, scales, empty, strict=True)
@@ -240,7 +242,7 @@ def _matrix(frame: pl.DataFrame, columns: Sequence[tuple[str, str]], where: str)
 
 
 def _commonest(cells: NDArray[Any]) -> tuple[str, ...]:
-    """The values of a column, sorted; the `MOST_VALUES` commonest where there are more (of equals the first by name)."""
+    """The values of a column, sorted: the `MOST_VALUES` commonest, and of equals the first by name."""
     ranked = sorted(Counter(cells).items(), key=lambda item: (-item[1], item[0]))
     return tuple(sorted(value for value, _ in ranked[:MOST_VALUES]))
 

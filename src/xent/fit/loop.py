@@ -123,10 +123,10 @@ class Fit:
         self.best = model.vector.copy()  # (P,) the weights after best_epoch
 
     def train_epoch(self, examples: Examples, on_step: Callable[[int], None] | None = None) -> Pass:
-        """One pass over `examples`; `on_step` hears the number of targets done. XentError if the loss stops being finite."""
+        """One pass over `examples`; `on_step` hears how many targets are done. XentError if the loss diverges."""
         started = time.perf_counter()
         total, correct, done = Total.zero(), 0, 0
-        norms = []
+        norms: list[float] = []
         layer = self.objective.layer()
         with np.errstate(
             over="ignore", invalid="ignore"
@@ -163,7 +163,7 @@ class Fit:
             self.best[...] = self.model.vector
 
     def arrays(self) -> dict[str, Floats]:
-        """Everything that has to be kept, besides epoch, best_epoch and best_loss, to go on later: to be read or written."""
+        """What has to be kept beside epoch, best_epoch and best_loss to go on later: to be read or written."""
         state = {f"optimizer.{name}": array for name, array in self.optimizer.state().items()}
         return {"model": self.model.vector, "best": self.best, **state}
 
@@ -191,7 +191,7 @@ class Fit:
         if self.objective.reduction == "sum":
             hint += ": a sum is as many times longer than a mean as a batch has rows"
         return XentError(
-            f"the loss is no finite number any more, in epoch {self.epoch + 1} at step {step}, with {self.optimizer.words()}.\n"
+            f"the loss is no finite number any more: epoch {self.epoch + 1}, step {step}, {self.optimizer.words()}.\n"
             f"  Steps were too long. Try {hint}."
         )
 

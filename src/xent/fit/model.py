@@ -106,7 +106,9 @@ class Model:
         self._tokens: Inputs | None = None
 
     def initialise(self, rng: np.random.Generator) -> None:
-        """Start values: normal with variance 2 / inputs before a ReLU, 1 / inputs elsewhere, biases 0; regression starts at 0.
+        """Start values: normal with variance 2 / inputs before a ReLU and 1 / inputs elsewhere; biases 0.
+
+        A softmax regression starts at 0, an embedding with variance 1.
 
         Source: He, Zhang, Ren & Sun 2015, arXiv:1502.01852.
         """
@@ -164,7 +166,7 @@ class Model:
         return out
 
     def load(self, arrays: dict[str, Floats], where: str) -> None:
-        """Take over stored arrays; DataError if a name, a shape or a type is not this model's, or a number is not finite."""
+        """Take over stored arrays. DataError: another name, shape or type than this model's, or a number not finite."""
         wanted = self.architecture.sizes()
         if set(arrays) != set(wanted):
             odd = ", ".join(sorted(set(arrays) ^ set(wanted)))
@@ -172,7 +174,8 @@ class Model:
         for name, array in arrays.items():
             if array.shape != wanted[name] or array.dtype != np.float64:
                 raise DataError(
-                    f"{where} does not belong to this model: {name} is {array.dtype} of shape {array.shape}, not float64 of shape {wanted[name]}."
+                    f"{where} does not belong to this model: {name} is {array.dtype} of shape {array.shape}, "
+                    f"not float64 of shape {wanted[name]}."
                 )
             if not np.isfinite(array).all():
                 raise DataError(f"{where} is damaged: {name} holds a number that is not finite.")

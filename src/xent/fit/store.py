@@ -10,6 +10,7 @@ No file holds code, and none is unpickled.
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ def load(folder: str | os.PathLike[str]) -> Trained:
     preparation, architecture = _prepared(meta, folder)
     if not (folder / MODEL).exists():
         raise DataError(
-            f"{folder} has no finished model: its training stopped before the end.\n  Go on with   xent train --resume {folder}"
+            f"{folder} has no finished model: its training stopped before the end.\n"
+            f"  Go on with   xent train --resume {shlex.quote(str(folder))}"
         )
     model = Model(architecture)
     arrays, _ = read_tensors(folder / MODEL)
@@ -102,7 +104,8 @@ def resume_checkpoint(folder: Path, fit: Fit, fingerprint: str) -> list[dict[str
     stored, note = read_tensors(path)
     if note.get("fingerprint") != fingerprint:
         raise DataError(
-            f"{path} belongs to other rows than there are now: the data changed, or another version splits it otherwise.\n"
+            f"{path} belongs to other rows than there are now:\n"
+            "  the data changed, or other versions of the packages split it otherwise.\n"
             "  Train again from the start."
         )
     arrays = fit.arrays()

@@ -34,10 +34,10 @@ def tokens_of(text: str) -> list[str]:
 
 
 def paragraphs_of(text: str) -> list[str]:
-    """Runs of lines without an empty one between them.
+    r"""Runs of lines without an empty one between them.
 
-    >>> paragraphs_of("a\\nb\\n\\n\\n  c\\n")
-    ['a\\nb', '  c']
+    >>> paragraphs_of("a\nb\n\n\n  c\n")
+    ['a\nb', '  c']
     """
     return [part.strip("\n") for part in re.split(r"\n[ \t\r]*\n", text) if part.strip()]
 

@@ -79,14 +79,16 @@ class Trained:
 
         DataError: a column is missing, a cell cannot be used. ShapeError, KindError: rows of another form.
         """
-        return self.classes[self.logits(rows).argmax(axis=1)]
+        chosen: NDArray[Any] = self.classes[self.logits(rows).argmax(axis=1)]
+        return chosen
 
     def predict_proba(self, rows: pl.DataFrame | Mapping[str, Sequence[Any]] | ArrayLike | Sequence[str]) -> Floats:
         """The probability of every class for each row (N, V) float64; `rows` and errors as in `predict`."""
         logits = self.logits(rows)
         logits -= logits.max(axis=1, keepdims=True)
         np.exp(logits, out=logits)
-        return logits / logits.sum(axis=1, keepdims=True)
+        logits /= logits.sum(axis=1, keepdims=True)
+        return logits
 
     def logits(self, rows: pl.DataFrame | Mapping[str, Sequence[Any]] | ArrayLike | Sequence[str]) -> Floats:
         """The logits (N, V) float64; `rows` and errors as in `predict`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from xent.core.errors import DataError, OptionError
 from xent.fit.cells import as_words, polars, try_numbers
-from xent.fit.columns import MOST_VALUES, rows
+from xent.fit.columns import MOST_VALUES, grouped, rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,7 +61,7 @@ def target_column(table: Table, asked: str | None) -> str:
 
 
 def read_labels(table: Table, target: str) -> Labels:
-    """The classes of all rows. DataError if there are not two, or if the column looks like a quantity or an identifier."""
+    """The classes of all rows. DataError if there are not two, or if they are quantities or identifiers."""
     column = table.frame[target]
     numbers = _class_numbers(column)
     if numbers is None:
@@ -143,26 +143,39 @@ def _kind(column: pl.Series, title: str) -> tuple[str | None, str]:
     """Kind of a column, None to leave it out, and a remark or ""."""
     pl = polars()
     name, dtype = column.name, column.dtype
+    kind, note = None, ""
     if column.null_count() == len(column):
-        return None, f"left out: {name} is empty in every row"
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Time):
-        return None, f"left out: {name} holds {str(dtype).split('(')[0].lower()} values, which are not used"
-    numbers = try_numbers(column, "number")
-    if numbers is not None:
+        note = f"left out: {name} is empty in every row"
+    elif dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Time):
+        note = f"left out: {name} holds {str(dtype).split('(')[0].lower()} values, which are not used"
+    elif (numbers := try_numbers(column, "number")) is not None:
         if _numbers_rows(name, numbers):
-            return None, f"left out: {name} has another whole number in every row: it identifies rows"
-        return "number", ""
-    if try_numbers(column, "date") is not None:
-        return "date", f"{name} is a date: taken as a number of days"
-    words = as_words(column)
-    _check_mistakes(column, words, title)
-    filled = words[words != ""]
+            note = f"left out: {name} has another whole number in every row: it identifies rows"
+        else:
+            kind = "number"
+    elif try_numbers(column, "date") is not None:
+        kind, note = "date", f"{name} is a date: taken as a number of days"
+    else:
+        words = as_words(column)
+        _check_mistakes(column, words, title)
+        kind, note = _kind_of_words(name, words[words != ""])
+    return kind, note
+
+
+def _kind_of_words(name: str, filled: NDArray[Any]) -> tuple[str | None, str]:
+    """Kind of a column of words without its empty cells, None to leave it out, and a remark or ""."""
     different = len(set(filled))
-    if different > MOST_VALUES and 2 * different > len(filled):
-        return None, f"left out: {name} has {different} different values in {rows(len(filled))}: it identifies rows"
-    if different > MOST_VALUES:
-        return "category", f"{name} has {different} different values: the {MOST_VALUES} commonest get a column each"
-    return "category", ""
+    if different <= MOST_VALUES:
+        return "category", ""
+    if 2 * different > len(filled):
+        return (
+            None,
+            f"left out: {name} has {grouped(different)} different values in {rows(len(filled))}: it identifies rows",
+        )
+    return (
+        "category",
+        f"{name} has {grouped(different)} different values: the {MOST_VALUES} commonest get a column each",
+    )
 
 
 def _check_mistakes(column: pl.Series, words: NDArray[Any], title: str) -> None:
@@ -176,7 +189,8 @@ def _check_mistakes(column: pl.Series, words: NDArray[Any], title: str) -> None:
     if (~bad[filled]).mean() >= _ALMOST_ALL:
         row = int(np.flatnonzero(bad)[0])
         raise DataError(
-            f"{title}: column {column.name}: row {row + 1} holds {words[row]!r}, and {int(filled.sum() - bad.sum())} of {int(filled.sum())} cells are numbers.\n"
+            f"{title}: column {column.name}: row {row + 1} holds {words[row]!r}, "
+            f"and {int(filled.sum() - bad.sum())} of {int(filled.sum())} cells are numbers.\n"
             "  Correct the cell, or leave it empty."
         )
 
@@ -217,12 +231,14 @@ def _check_classes(table: Table, target: str, classes: tuple[Class, ...], codes:
     whole = not isinstance(classes[0], float)
     if numeric and len(classes) > _MOST_NUMBERS and (not whole or counted < 5 * len(classes)):
         raise DataError(
-            f"{table.title}: {target} has {len(classes):,} different numbers in {rows(counted)}: that is a quantity, no class.\n"
+            f"{table.title}: {target} has {grouped(len(classes))} different numbers in {rows(counted)}: "
+            "that is a quantity, no class.\n"
             "  Cut it into ranges first, and give their names as a column."
         )
     if 2 * len(classes) > counted and len(classes) > 10:  # noqa: PLR2004  # fewer may be a tiny example
         raise DataError(
-            f"{table.title}: {target} has {len(classes):,} different values in {rows(counted)}: it identifies rows, it is no class."
+            f"{table.title}: {target} has {grouped(len(classes))} different values in {rows(counted)}: "
+            "it identifies rows, it is no class."
         )
 
 
@@ -241,7 +257,7 @@ def _likely(frame: pl.DataFrame) -> str:
     for place, column in enumerate(frame):
         words = as_words(column)
         different = len(set(words) - {""})
-        if not 2 <= different <= min(_MOST_NUMBERS, max(2, frame.height // 2)):
+        if different == 1 or not 0 < different <= min(_MOST_NUMBERS, frame.height // 2):
             continue
         numeric = try_numbers(column, "number") is not None
         points = 4.0 * (column.name.lower() in _LIKELY) + 2.0 * (not numeric) + place / len(frame.columns)

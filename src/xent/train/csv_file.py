@@ -67,7 +67,8 @@ def _header(content: bytes, name: str, delimiter: str) -> list[str]:
     if 2 * sum(map(_is_number, names)) > len(names):
         shown = delimiter.join(names)[:60]
         raise DataError(
-            f"{name} starts with numbers where the names of the columns are expected: {shown}\n  Put a line with names first."
+            f"{name} starts with numbers where the names of the columns are expected: {shown}\n"
+            "  Put a line with names first."
         )
     twice = sorted({cell for cell in names if names.count(cell) > 1})
     if twice:

@@ -124,5 +124,5 @@ def _worst(targets: Ints, scores: Scores, names: Sequence[str], describe: Descri
     for i in map(int, ranked):
         place, words, picture = describe(i)
         loss = float(scores.losses[i])
-        found.append(Worst(place, names[targets[i]], names[scores.predicted[i]], loss, math.exp(-loss), picture, words))
+        found.append(Worst(place, names[int(targets[i])], names[int(scores.predicted[i])], loss, math.exp(-loss), picture, words))
     return tuple(found)

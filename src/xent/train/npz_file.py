@@ -15,6 +15,7 @@ from xent.fit.cells import polars
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
 FEATURES, CLASSES = ("x", "data", "features", "images"), ("y", "target", "targets", "label", "labels")
 NAMED = "an array of features (X, data, features or images) and one of classes (y, target or labels)"
@@ -32,7 +33,9 @@ class Arrays:
 
 
 def read_npz(content: bytes, name: str, most_bytes: int) -> Arrays:
-    """Features (N, F) or pictures (N, rows, columns), and classes (N,), by their usual names; or x_train, y_train, x_test, y_test.
+    """Features (N, F) or pictures (N, rows, columns), and classes (N,), by their usual names.
+
+    A file with x_train, y_train, x_test and y_test brings test rows of its own.
 
     Sizes come from the headers and are checked before anything is unpacked; nothing is unpickled. DataError otherwise.
     """
@@ -47,10 +50,12 @@ def read_npz(content: bytes, name: str, most_bytes: int) -> Arrays:
     if set(arrays) >= _SPLIT:
         if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
             raise DataError(
-                f"{name}: x_train has rows of shape {arrays['x_train'].shape[1:]}, x_test of {arrays['x_test'].shape[1:]}."
+                f"{name}: x_train has rows of shape {arrays['x_train'].shape[1:]}, "
+                f"x_test of {arrays['x_test'].shape[1:]}."
             )
         test_from = len(arrays["x_train"])
-        features, labels = (np.concatenate([arrays[f"{k}_train"], arrays[f"{k}_test"]]) for k in "xy")
+        features = np.concatenate([arrays["x_train"], arrays["x_test"]])
+        labels: NDArray[Any] | None = np.concatenate([arrays["y_train"], arrays["y_test"]])
         target: str | None = "y"
     else:
         found = next((key for key in FEATURES if key in arrays), None)
@@ -61,7 +66,8 @@ def read_npz(content: bytes, name: str, most_bytes: int) -> Arrays:
     picture = features.shape[1:] if features.ndim == 3 else None  # noqa: PLR2004  # a picture a row
     if features.ndim not in (2, 3) or features.dtype.kind not in "biuf" or 0 in features.shape:
         raise DataError(
-            f"{name}: features have shape {features.shape}, dtype {features.dtype}; numbers of shape (N, F) or (N, rows, columns) are expected."
+            f"{name}: features have shape {features.shape}, dtype {features.dtype}; "
+            "numbers of shape (N, F) or (N, rows, columns) are expected."
         )
     flat = np.ascontiguousarray(features.reshape(len(features), -1), dtype=np.float64)
     frame = pl.DataFrame(flat, schema=[f"x{i}" for i in range(flat.shape[1])])
@@ -72,14 +78,16 @@ def read_npz(content: bytes, name: str, most_bytes: int) -> Arrays:
 
 def _class_column(labels: Any, target: str, rows: int, name: str) -> pl.Series:  # noqa: ANN401  # an array of any kind
     """The classes as a column."""
-    pl = polars()
+    module = polars()
     if labels.ndim == 2 and labels.shape[1] == 1:  # noqa: PLR2004  # a column
         labels = labels[:, 0]
     if labels.shape != (rows,) or labels.dtype.kind not in "biufU":
         raise DataError(
-            f"{name}: {target} has shape {labels.shape}, dtype {labels.dtype}; expected ({rows},), one class a row: integers or words."
+            f"{name}: {target} has shape {labels.shape}, dtype {labels.dtype}; "
+            f"expected ({rows},), one class a row: integers or words."
         )
-    return pl.Series(target, labels.tolist() if labels.dtype.kind == "U" else labels)
+    column: pl.Series = module.Series(target, labels.tolist() if labels.dtype.kind == "U" else labels)
+    return column
 
 
 def _check_sizes(content: bytes, name: str, most_bytes: int) -> None:
@@ -87,6 +95,7 @@ def _check_sizes(content: bytes, name: str, most_bytes: int) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for info in archive.infolist():
+                array = info.filename.removesuffix(".npy")
                 with archive.open(info) as member:
                     version = np.lib.format.read_magic(member)
                     read = (
@@ -96,14 +105,10 @@ def _check_sizes(content: bytes, name: str, most_bytes: int) -> None:
                     )
                     shape, _, dtype = read(member)
                 if dtype.hasobject:
-                    raise DataError(
-                        f"{name}: {info.filename.removesuffix('.npy')} holds Python objects: only numbers and text are read."
-                    )
+                    raise DataError(f"{name}: {array} holds Python objects: only numbers and text are read.")
                 promised = max(math.prod(shape) * max(dtype.itemsize, 8), info.file_size)  # float64 in the end
                 if promised > most_bytes:
-                    raise DataError(
-                        f"{name}: {info.filename.removesuffix('.npy')} has {promised:,} bytes: at most {most_bytes:,} are read."
-                    )
+                    raise DataError(f"{name}: {array} has {promised:,} bytes: at most {most_bytes:,} are read.")
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xent.core.errors import DataError
 from xent.fit.cells import as_words, try_numbers
 from xent.fit.columns import rows
@@ -17,6 +15,7 @@ from xent.fit.tokens import paragraphs_of
 from xent.train.source import TABLES, checked_file, read_table
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 

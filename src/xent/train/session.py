@@ -7,7 +7,7 @@ epoch, to the same weights as if nothing had happened. metrics.jsonl follows the
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import os
@@ -63,10 +63,10 @@ class Session:
         self.folder = folder  # None: nothing is written
         self.fit = _new_fit(options, prepared)
         self.epochs: list[Epoch] = []
-        self.started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        self.started = dt.datetime.now().astimezone().isoformat(timespec="seconds")
 
     def run(self, listener: Listener) -> tuple[Fit, Scores, str]:
-        """Train to the end; the best weights are then the model's. Their scores on the test rows, and why it stopped."""
+        """Train to the end, put the best weights into the model; their scores on the test rows, and why it stopped."""
         listener.started(self)
         with one_blas_thread():
             while not (why := self.stopped()):
@@ -121,7 +121,7 @@ def prepare(options: Options) -> tuple[Options, Prepared]:
 
 
 def start(options: Options, out: Path | None) -> Session:
-    """A new training, its folder made and described. DataError if that cannot be written, OptionError if it is there."""
+    """A new training, its folder made and described. DataError, OptionError: data or folder cannot be used."""
     options, prepared = prepare(options)
     folder = _new_folder(out, Path(options.data).stem)
     session = Session(options, prepared, folder)
@@ -199,8 +199,12 @@ def command(options: Options) -> str:
     """The shortest command that gives the same run: without what is the default of this kind of data."""
     kind = "text" if options.data == TEXT else "table"
     plain = Options(data=options.data, optimizer=options.optimizer).resolved(kind)
-    same = {f.name: None for f in dataclasses.fields(options) if f.default is None and _same(plain, options, f.name)}
-    return dataclasses.replace(options, **same).command()
+    usual: dict[str, Any] = {
+        f.name: None
+        for f in dataclasses.fields(options)
+        if f.default is None and getattr(plain, f.name) == getattr(options, f.name)
+    }
+    return dataclasses.replace(options, **usual).command()
 
 
 def versions() -> dict[str, str]:
@@ -240,7 +244,7 @@ def _new_fit(options: Options, prepared: Prepared) -> Fit:
 
 
 def _new_folder(out: Path | None, stem: str) -> Path:
-    """Make the folder of a run: `out`, or the next free runs/NAME-1, -2, …"""
+    """Make the folder of a run: `out`, or the next free one of runs/NAME-1, runs/NAME-2 and so on."""
     try:
         if out is not None:
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -273,12 +277,6 @@ def _describe(session: Session, folder: Path) -> None:
 def _line(epoch: Epoch) -> str:
     """A line of metrics.jsonl."""
     return json.dumps(epoch.to_dict()) + "\n"
-
-
-def _same(a: Options, b: Options, name: str) -> bool:
-    """Whether two options agree."""
-    mine: Any = getattr(a, name)
-    return bool(mine == getattr(b, name))
 
 
 def _quoted(text: str) -> str:

@@ -38,7 +38,7 @@ class Table:
 
 
 def read_table(source: str) -> Table:
-    """The table of a built-in name or a file. DataError says why it cannot be used; OptionError for another kind of file."""
+    """The table of a built-in name or a file. DataError says why it cannot be used."""
     if source in TABLES:
         return _builtin(source)
     path = Path(source)

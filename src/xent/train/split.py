@@ -45,10 +45,9 @@ def stratified(labels: Ints, seed: int, *, test: float = TEST, what: str = "rows
     free = np.delete(order, first)
     wanted_test, wanted_validation = (round(share * len(labels)) for share in (test, VALIDATION))
     if wanted_validation < 1 or (test and wanted_test < 1) or wanted_test + wanted_validation > len(free):
-        need = 2 if test else 1
         raise DataError(
-            f"{len(labels)} {what} of {len(first)} classes are too few: beside one of each class for training, {need} or more\n"
-            f"  are needed for validation{' and test' if test else ''}, {VALIDATION:.0%} of all each."
+            f"{len(labels)} {what} of {len(first)} classes are too few: beside one of each class for training,\n"
+            f"  {VALIDATION:.0%} of all are needed for validation{' and for the test each' if test else ''}, and at least 1."
         )
     drawn = free[_evenly(wanted_test + wanted_validation, len(free))]
     tested = _evenly(wanted_test, len(drawn))

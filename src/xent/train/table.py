@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xent.core.errors import DataError
-from xent.fit.columns import Columns, rows
+from xent.fit.columns import Columns, grouped, rows
 from xent.fit.examples import Rows
 from xent.fit.model import Architecture
 from xent.fit.trained import Preparation
 from xent.train.choose import feature_kinds, known_labels, read_labels, target_column
 from xent.train.prepared import Prepared
 from xent.train.source import read_table
-from xent.train.split import Split, stratified
+from xent.train.split import TEST, Split, stratified
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,8 @@ def prepare_table(options: Options) -> Prepared:
     columns = Columns.learn(table.frame[split.train], kinds, one_scale=table.picture is not None)
     if table.frame.height * len(columns.names) > MOST_INPUTS:
         raise DataError(
-            f"{table.title}: {rows(table.frame.height)} of {len(columns.names):,} inputs are too many: at most {MOST_INPUTS:,} numbers."
+            f"{table.title}: {rows(table.frame.height)} of {grouped(len(columns.names))} inputs are too many: "
+            f"at most {grouped(MOST_INPUTS)} numbers."
         )
     tested, test_codes, test_rows = table, labels.codes[split.test], split.test
     if late is not None:
@@ -94,7 +95,7 @@ def _split(table: Table, labels: Labels, late: Table | None, seed: int) -> tuple
     else:
         own = None
         words = f"stratified, seed {seed}" + (f"; test rows from {late.title}" if late else "")
-    part = stratified(labels.codes[used], seed, **({} if own is None and late is None else {"test": 0.0}))
+    part = stratified(labels.codes[used], seed, test=TEST if own is None and late is None else 0.0)
     return Split(used[part.train], used[part.validation], used[part.test] if own is None else own), words
 
 
@@ -102,8 +103,8 @@ def _task(table: Table, columns: Columns, classes: int) -> str:
     """The first line."""
     numbers, words = len(columns.numbers), len(columns.categories)
     kinds = f" ({numbers} number{'s' * (numbers != 1)}, {words} of words)" if numbers and words else ""
-    features = len(columns.features)
-    return f"{table.title}: {rows(table.frame.height)}, {features} feature{'s' * (features != 1)}{kinds}, {classes} classes"
+    features = f"{len(columns.features)} feature{'s' * (len(columns.features) != 1)}"
+    return f"{table.title}: {rows(table.frame.height)}, {features}{kinds}, {classes} classes"
 
 
 def _rare(labels: Labels, counts: Ints) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xent.core.errors import DataError, OptionError
+from xent.fit.columns import grouped
 from xent.fit.model import Architecture
 from xent.fit.tokens import Vocabulary, paragraphs_of, tokens_of
 from xent.fit.trained import Preparation
@@ -62,12 +63,15 @@ def prepare_text(options: Options) -> Prepared:
     return Prepared(
         title="text",
         kind="text",
-        task=f"text (Python's language reference): {len(texts)} paragraphs, {tokens} tokens, {len(vocabulary.tokens)} classes",
+        task=f"text (Python's language reference): {len(texts)} paragraphs, {grouped(tokens)} tokens, "
+        f"{len(vocabulary.tokens)} classes",
         split=f"by paragraph, seed {options.seed}",
         notes=(
-            f"paragraphs have {min(lengths)} to {max(lengths)} tokens, half of them at most {int(np.median(lengths))}; "
-            f"cut at {LONGEST}, padded in a batch",
-            f"tokens beyond the {len(vocabulary.tokens) - 2} commonest are one class, {rare:.1%} of the training tokens",
+            (
+                f"paragraphs have {min(lengths)} to {max(lengths)} tokens, half of them at most "
+                f"{int(np.median(lengths))}; cut at {LONGEST}, padded in a batch"
+            ),
+            f"all but the {len(vocabulary.tokens) - 2} commonest tokens are one class, {rare:.1%} of those in training",
         ),
         train=examples["train"],
         validation=examples["validation"],
