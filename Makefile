@@ -19,7 +19,7 @@ demo:  ## set up, train on 1797 real handwritten digits, print where the report 
 	@rm -rf runs/demo
 	@$(RUN) .venv/bin/xent train digits --out runs/demo
 	@echo
-	@echo "the report: runs/demo/report.html"
+	@echo "the program is .venv/bin/xent; the report: runs/demo/report.html"
 
 test:  ## set up and run the whole suite, lane by lane  (some: make test LANES="core laws")
 	@$(TEST)
