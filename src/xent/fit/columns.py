@@ -226,9 +226,9 @@ def _learn_numbers(
                 f"column {name} has numbers too large to be standardised (above about 1e150).\n"
                 "  Rescale it, or leave it out."
             )
-    empty: NDArray[np.bool_] = np.isnan(matrix).any(axis=0)
+    empty: list[bool] = [bool(np.isnan(column).any()) for column in matrix.T]
     return tuple(
-        Number(name, "date" if kinds[name] == "date" else "number", float(fill), float(mean), float(scale), bool(gap))
+        Number(name, "date" if kinds[name] == "date" else "number", float(fill), float(mean), float(scale), gap)
         for name, fill, mean, scale, gap in zip(names, imputer.statistics_, scaler.mean_, scales, empty, strict=True)
     )
 

@@ -35,8 +35,8 @@ class SGD:
     """Plain gradient descent: x ← x − lr·g.
 
     >>> x = np.array([1.0, 2.0])
-    ... SGD(2, lr=0.5).step(x, np.array([1.0, -1.0]))
-    ... x
+    >>> SGD(2, lr=0.5).step(x, np.array([1.0, -1.0]))
+    >>> x
     array([0.5, 2.5])
     """
 
@@ -65,8 +65,8 @@ class Momentum:
 
     >>> x, ball = np.array([1.0]), Momentum(1, lr=0.5)
     >>> ball.step(x, np.array([1.0]))
-    ... ball.step(x, np.array([0.0]))
-    ... x
+    >>> ball.step(x, np.array([0.0]))
+    >>> x
     array([0.05])
     """
 
@@ -100,7 +100,7 @@ class Adam:
 
     >>> x, adam = np.array([1.0, 1.0]), Adam(2, lr=0.1)
     >>> adam.step(x, np.array([5.0, -0.001]))
-    ... x.round(6)  # the first step is lr, whatever the gradient
+    >>> x.round(6)  # the first step is lr, whatever the gradient
     array([0.9     , 1.099999])
     """
 

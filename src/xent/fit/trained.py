@@ -97,22 +97,25 @@ class Trained:
 
     def table(self, rows: Any) -> pl.DataFrame:  # noqa: ANN401  # anything predict takes
         """`rows` as a table. ShapeError, KindError for what is none."""
-        pl = polars()
+        module = polars()
         features = () if self.preparation.columns is None else self.preparation.columns.features
-        if isinstance(rows, pl.DataFrame):
-            return rows
-        if hasattr(rows, "columns") and hasattr(rows, "to_numpy"):  # pandas
+        frame: pl.DataFrame
+        if hasattr(rows, "columns") and hasattr(rows, "to_numpy") and not isinstance(rows, module.DataFrame):  # pandas
             rows = {str(name): rows[name].to_numpy() for name in rows.columns}
-        if isinstance(rows, dict):
-            return pl.DataFrame({name: _series(name, values) for name, values in rows.items()})
-        array = np.asarray(rows)
-        if array.ndim != 2 or array.shape[1] != len(features):  # noqa: PLR2004  # rows and columns
-            raise ShapeError(
-                f"rows has shape {array.shape}: this model takes (N, {len(features)}), columns {_some(features)}."
-            )
-        if array.dtype.kind not in "biuf":
-            raise KindError(f"rows has dtype {array.dtype}: an array must hold numbers; for words pass a table.")
-        return pl.DataFrame(array.astype(np.float64), schema=list(features))
+        if isinstance(rows, module.DataFrame):
+            frame = rows
+        elif isinstance(rows, dict):
+            frame = module.DataFrame({name: _series(name, values) for name, values in rows.items()})
+        else:
+            array = np.asarray(rows)
+            if array.ndim != 2 or array.shape[1] != len(features):  # noqa: PLR2004  # rows and columns
+                raise ShapeError(
+                    f"rows has shape {array.shape}: this model takes (N, {len(features)}), columns {_some(features)}."
+                )
+            if array.dtype.kind not in "biuf":
+                raise KindError(f"rows has dtype {array.dtype}: an array must hold numbers; for words pass a table.")
+            frame = module.DataFrame(array.astype(np.float64), schema=list(features))
+        return frame
 
     def _inputs(self, rows: Any) -> NDArray[Any]:  # noqa: ANN401  # anything predict takes
         """The model's inputs for `rows`."""

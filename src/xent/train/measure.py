@@ -59,7 +59,7 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
 
     >>> [round(end, 4) for end in wilson(259, 270)]
-    [0.9284, 0.9771]
+    [0.9285, 0.9771]
     """
     share, z = correct / count, Z95
     middle = share + z * z / (2 * count)
@@ -102,7 +102,7 @@ def _per_class(targets: Ints, predicted: Ints, names: Sequence[str]) -> tuple[Pe
     shown = np.arange(len(names))
     if len(names) > MOST_CLASSES_IN_TABLE:
         shown = np.sort(np.argsort(-support, kind="stable")[:CLASSES_SHOWN])
-    return tuple(_one_class(names[i], int(support[i]), int(guessed[i]), int(hits[i])) for i in shown)
+    return tuple(_one_class(names[i], int(support[i]), int(guessed[i]), int(hits[i])) for i in shown.tolist())
 
 
 def _one_class(name: str, support: int, guessed: int, hits: int) -> PerClass:
@@ -124,5 +124,7 @@ def _worst(targets: Ints, scores: Scores, names: Sequence[str], describe: Descri
     for i in map(int, ranked):
         place, words, picture = describe(i)
         loss = float(scores.losses[i])
-        found.append(Worst(place, names[int(targets[i])], names[int(scores.predicted[i])], loss, math.exp(-loss), picture, words))
+        found.append(
+            Worst(place, names[int(targets[i])], names[int(scores.predicted[i])], loss, math.exp(-loss), picture, words)
+        )
     return tuple(found)

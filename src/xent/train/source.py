@@ -93,12 +93,13 @@ def _parquet(content: bytes, name: str) -> pl.DataFrame:
     """A .parquet file; the size that its own header gives is checked first."""
     import io
 
-    pl = polars()
+    module = polars()
     try:
-        schema = pl.read_parquet_schema(io.BytesIO(content))
-        rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
+        schema = module.read_parquet_schema(io.BytesIO(content))
+        rows = module.scan_parquet(io.BytesIO(content)).select(module.len()).collect().item()
         if rows * len(schema) * 8 > MOST_BYTES:
             raise DataError(f"{name} has {rows:,} rows of {len(schema):,} columns: too large. Give a part of it.")
-        return pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame: pl.DataFrame = module.read_parquet(io.BytesIO(content))
+    except (module.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{name} is no .parquet file that can be read: {str(error).splitlines()[0]}.") from None
+    return frame

@@ -47,7 +47,7 @@ def stratified(labels: Ints, seed: int, *, test: float = TEST, what: str = "rows
     if wanted_validation < 1 or (test and wanted_test < 1) or wanted_test + wanted_validation > len(free):
         raise DataError(
             f"{len(labels)} {what} of {len(first)} classes are too few: beside one of each class for training,\n"
-            f"  {VALIDATION:.0%} of all are needed for validation{' and for the test each' if test else ''}, and at least 1."
+            f"  {VALIDATION:.0%} of all are needed for validation{', as many for the test' if test else ''}."
         )
     drawn = free[_evenly(wanted_test + wanted_validation, len(free))]
     tested = _evenly(wanted_test, len(drawn))
