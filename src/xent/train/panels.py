@@ -96,7 +96,8 @@ def card(row: Worst, unit: str) -> Html:
         tag("br"),
         f"loss {fixed(row.loss, 2)} · {'paragraph' if unit == 'token' else 'row'} {thousands(row.row)}",
     )
-    words = tag("p", "… " if unit == "token" else "", tag("bdi", visible(row.words, _WORDS)), class_="words")
+    after = tag("span", "after ", class_="soft") if unit == "token" else ""
+    words = tag("p", after, tag("bdi", visible(row.words, _WORDS)), class_="words")
     told = tag(
         "div", tag("dl", *said), tag("p", *facts, class_="soft"), words if row.words and row.image is None else ""
     )
@@ -161,17 +162,27 @@ def _value(value: str | float | bool | None) -> Html:  # noqa: FBT001 -- whateve
     return name(value, 200) if isinstance(value, str) else join([number(value, 6)])
 
 
+def amount(value: float) -> str:
+    r"""A divisor: a count in full, a sum of weights with four digits.
+
+    >>> amount(12345.0), amount(64.04871), amount(0.001)
+    ('12\xa0345', '64.05', '0.001')
+    """
+    return thousands(int(value)) if value.is_integer() else number(value, 4)
+
+
 def divisors(divided: Divided) -> Html:
     """What the batches of an epoch were divided by, and what a row weighs for it beside the largest divisor."""
     if divided.divisors:
         known = [(thousands(d.batches), d.divisor) for d in divided.divisors]
     else:
         known = [("largest", divided.highest), ("median", divided.median), ("smallest", divided.lowest)]
+    unit = {"weight": "of weight"}.get(divided.unit, divided.unit)
     most, least = divided.highest, divided.lowest
     rows = [
         (
             which,
-            f"{number(value, 6)} {divided.unit}",
+            f"{amount(value)} {unit}".strip(),
             join([f"{fixed(most / value, 2)} ×", bar(least / value, "a" if value == most else "b")]),
         )
         for which, value in known
@@ -191,6 +202,6 @@ def example(row: Worst, divided: Divided, hit: float) -> Html:
         {d.divisor for d in divided.divisors} or {divided.lowest, divided.median, divided.highest}, reverse=True
     )
     first = ("alone: y − t", f"{share(row.probability)} − {number(hit)} = {fixed(alone)}")
-    rest = ((f"divided by {number(d, 6)}", number(alone / d)) for d in lengths)
+    rest = ((f"divided by {amount(d)}", number(alone / d)) for d in lengths)
     what = "paragraph" if divided.unit == "tokens" else "row"
     return table(f"{what.capitalize()} {thousands(row.row)}: the gradient at its target’s logit", [], [first, *rest])

@@ -74,7 +74,7 @@ def by_epoch(
         _scale(axes, finite, fraction=fraction, log=log)
         if kept is not None:
             _mark(axes, epochs, lines[-1], kept, low=fraction)
-        _dress(axes, title + (" (logarithmic axis)" if log else ""), many=len(lines) > 1)
+        _dress(axes, title + (", log axis" if log else ""), many=len(lines) > 1)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         return _picture(figure, label, prefix)

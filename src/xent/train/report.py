@@ -50,7 +50,11 @@ def _templates() -> jinja2.Environment:
         "name": name,
         "text": visible,
     }
-    made.filters |= {"options": options, "capitalize_first": lambda text: text[:1].upper() + text[1:]}
+    made.filters |= {
+        "options": options,
+        "amount": panels.amount,
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
+    }
     return made
 
 
@@ -102,7 +106,7 @@ def _facts(run: Run) -> dict[str, object]:
                 plots.Curve("largest", "b", (1.5, 1.5), [e.gradient_norm_max for e in run.epochs]),
                 plots.Curve("median", "a", None, [e.gradient_norm_median for e in run.epochs]),
             ],
-            title="length of the gradient",
+            title="gradient length",
             label="curves of the gradient's length by epoch; the numbers are in the table below",
             prefix="norm-",
         ),
