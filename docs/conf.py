@@ -21,6 +21,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say more: shape, dtype, unit
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"xent {release}"
 html_copy_source = False
 html_show_sphinx = False

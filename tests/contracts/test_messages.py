@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -355,7 +356,7 @@ MESSAGES = [
     ),
     (
         "SoftmaxWithLoss().backward()",
-        xent.XentError,
+        xent.StateError,
         (
             "SoftmaxWithLoss: backward() needs a forward(x, t) that succeeded, and there is none yet.\n"
             "  Call loss = layer.forward(x, t) first; it is its derivative that backward returns."
@@ -409,6 +410,12 @@ def test_every_message_of_the_module_is_in_the_table(monkeypatch):
     for call, _, _ in MESSAGES:
         said(call)
     assert builders - used == set(BUILT_ELSEWHERE)
+
+
+def test_the_documentation_shows_the_tree_of_the_module():
+    tree = inspect.cleandoc(errors.__doc__).partition("Exception\n")[2]
+    shown = (Path(__file__).resolve().parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert inspect.cleandoc("    Exception\n" + tree) in shown
 
 
 def test_without_numba():

@@ -25,6 +25,7 @@ PUBLIC = {
         "OptionError",
         "ShapeError",
         "SoftmaxWithLoss",
+        "StateError",
         "TargetError",
         "Total",
         "XentError",
