@@ -180,13 +180,13 @@ class Total:
         return {"grid": GRID, **exact, **counts}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, object]) -> Self:
+    def from_dict(cls, record: object) -> Self:
         """The total that `to_dict` wrote. DataError for anything else."""
         names = [f.name for f in fields(cls)]
-        if set(record) != {"grid", *names} or record["grid"] != GRID:
+        if not isinstance(record, Mapping) or set(record) != {"grid", *names} or record["grid"] != GRID:
             raise errors.not_a_total(record, GRID)
         try:
-            exact = [int(record[name], 16) for name in names[:2]]  # type: ignore[call-overload]  # TypeError is caught
+            exact = [int(record[name], 16) for name in names[:2]]
         except (TypeError, ValueError):
             raise errors.not_a_total(record, GRID) from None
         counts = [record[name] for name in names[2:]]
