@@ -148,7 +148,6 @@ class CoreFront(Front):
 
 NUMPY_HOSTILE = {
     "75": "not applicable: there is no graph to go backward through twice; the layer has this row",
-    "76": "not applicable: there is no gradient mode to switch off",
     "79": "not applicable: one process, no ranks; adding an empty Total is a law",
     "80": "not applicable: one process, no ranks",
     "81": "not applicable: one process, no ranks; a sum of empty Totals is in tests/totals",
@@ -156,14 +155,13 @@ NUMPY_HOSTILE = {
     "85": "not applicable: one process, no shards; core's merge is in tests/laws",
 }
 LAYER_HOSTILE = NUMPY_HOSTILE | {
+    "78": "not applicable: forward copies the logits, so more than 2**31 of them need their memory",
     "21": "follows the book: integral floats are taken as labels",
     "23": "follows the book: (N, 1) labels are taken",
-    "24": "follows the book: a single label for a single row is taken; for more rows it raises",
     "26": "follows the book: integer one-hot is taken",
     "27": "follows the book: integer one-hot is taken",
 }
-for _id in ("75",):
-    LAYER_HOSTILE.pop(_id)
+del LAYER_HOSTILE["75"]
 
 NUMPY = NumpyFront("numpy", hostile=NUMPY_HOSTILE)
 LAYER = LayerFront(

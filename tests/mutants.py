@@ -384,6 +384,33 @@ class FieldsChangeThePath(Reference):
         return Reference.value_and_grad(path, logits, targets, **options)
 
 
+class FieldsOfRowsThatDoNotCount(Reference):
+    """lse and the rest are filled in for ignored rows too."""
+
+    def row(self, x, target, s, weight, o):
+        """Reads what must not be read."""
+        piece = super().row(x, target, s, weight, o)
+        if not piece.mass and not self.broken(x):
+            return piece._replace(fields=piece.fields | {"lse": self.lse(self.state(x))})
+        return piece
+
+
+class ZLossFieldIsTheSum(Reference):
+    """The z_loss field is never divided."""
+
+    def reduced(self, values, pieces, o, shape, kind):
+        """Always the sum."""
+        return np.asarray(math.fsum(values)).astype(kind)[()]
+
+
+class NegativeWeightsClamped(Reference):
+    """A negative sample weight taken for 0."""
+
+    def row(self, x, target, s, weight, o):
+        """max(0, s)."""
+        return super().row(x, target, max(0.0, s), weight, o)
+
+
 class LossOnlyIsAnotherFormula(Reference):
     """cross_entropy computes the loss another way than value_and_grad."""
 

@@ -52,6 +52,9 @@ class Options:
     out: np.ndarray | None = None
 
 
+NO_FIELDS = {"lse": 0.0, "entropy": 0.0, "log_prob": 0.0, "z_loss": 0.0, "accuracy": 0.0, "predicted": -1.0}
+
+
 class Rows(NamedTuple):
     """A call taken apart: (N, V) float64 logits, N targets (an int or a list of V floats), N sample weights."""
 
@@ -62,12 +65,16 @@ class Rows(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One row's part: `amount` = s * weighted loss exactly, `mass` = what it adds to the denominator, its gradient."""
+    """One row's part: `amount` = s * weighted loss exactly, `mass` = what it adds to the denominator, its gradient.
+
+    fields: what `returns` may ask for, of this row; z_loss times the sample weight.
+    """
 
     amount: Fraction | float
     mass: Fraction
     grad: list[float]
     ignored: bool
+    fields: dict[str, float] = NO_FIELDS
 
 
 class SimpleTotal:
@@ -251,9 +258,10 @@ class Reference(Front):
             return Piece(Fraction(0), Fraction(0), nothing, ignored=False)
         x, slope = self.transform(x, o)
         if self.broken(x):
-            return Piece(math.nan, mass, [math.nan] * len(x), ignored=False)
+            return Piece(math.nan, mass, [math.nan] * len(x), ignored=False, fields=dict.fromkeys(NO_FIELDS, math.nan))
         state = self.state(x)
         z = o.lse_square_scale
+        fields = self.fields(state, x, target, s, z)
         if isinstance(target, int) and not o.label_smoothing and not z:
             amount = self.product(s, w, self.nll(state, x[target]))
             grad = [float(w) * g for g in self.index_grad(state, target)]
@@ -267,7 +275,7 @@ class Reference(Front):
             else:
                 w = Fraction(1)
             amount = self.product(s, w, self.soft_nll(state, x, q))
-            square = self.product(s, 1.0, z * self.lse(state) ** 2)
+            square = self.product(s, 1.0, z * self.lse(state) * self.lse(state))
             amount = amount + square
             share, extra = float(w), 2.0 * z * self.lse(state)
             if z:
@@ -275,7 +283,20 @@ class Reference(Front):
             else:
                 grad = [share * g for g in self.soft_grad(state, q, 0.0)]
         grad = [s * g * d for g, d in zip(grad, slope, strict=True)]
-        return Piece(amount, mass, grad, ignored=False)
+        return Piece(amount, mass, grad, ignored=False, fields=fields)
+
+    def fields(self, state: State, x: Numbers, target: Any, s: float, z: float) -> dict[str, float]:
+        """Further results of a row that counts."""
+        q = [float(j == target) for j in range(len(x))] if isinstance(target, int) else target
+        p = [e / (1.0 + state.rest) for e in state.terms]
+        return {
+            "lse": self.lse(state),
+            "entropy": self.soft_nll(state, x, p),
+            "log_prob": -self.soft_nll(state, x, q),
+            "z_loss": s * z * self.lse(state) * self.lse(state),
+            "accuracy": float(q.index(max(q)) == state.at),
+            "predicted": float(state.at),
+        }
 
     # ------------------------------------------------------------------------------------------- the call
     def take_apart(self, logits, targets, o: Options) -> Rows:
@@ -312,14 +333,28 @@ class Reference(Front):
             total = self.fold([p.amount for p in pieces], o)
             denominator = self.denominator_of(pieces, o) if o.reduction == "mean" else Fraction(1)
             loss = np.asarray(self.divide(total, denominator)).astype(kind)[()]
-        return self.answer(loss, pieces, o), grad
+        return self.answer(loss, pieces, o, shape[:-1]), grad
 
-    def answer(self, loss, pieces, o: Options):
-        """The loss, or a named tuple with what `returns` asks for (`denominator` is all this Reference knows)."""
+    def answer(self, loss, pieces: list[Piece], o: Options, shape):
+        """The loss, or a named tuple with what `returns` asks for."""
         if not o.returns:
             return loss
-        known = {"denominator": float(self.denominator_of(pieces, o))}
-        return NamedTuple("Result", [("loss", Any), *((n, Any) for n in o.returns)])(loss, *(known.get(n) for n in o.returns))
+        kind = np.asarray(loss).dtype
+        found = {name: np.array([p.fields[name] for p in pieces], kind).reshape(shape) for name in NO_FIELDS}
+        found["predicted"] = np.nan_to_num(found["predicted"], nan=-1.0).astype(np.int64)
+        found["z_loss"] = self.reduced([p.fields["z_loss"] for p in pieces], pieces, o, shape, kind)
+        odd = sum(p.amount for p in pieces if isinstance(p.amount, float))
+        finite = self.fold([p.amount for p in pieces if not isinstance(p.amount, float)], o)
+        found["sum"] = np.float64(odd or to_float(finite))
+        found["denominator"] = np.float64(float(self.denominator_of(pieces, o)))
+        return NamedTuple("Result", [("loss", Any), *((n, Any) for n in o.returns)])(loss, *(found[n] for n in o.returns))
+
+    def reduced(self, values: list[float], pieces: list[Piece], o: Options, shape, kind):
+        """A weighted part of the loss, as `reduction` asks."""
+        if o.reduction == "none":
+            return np.array(values, kind).reshape(shape)
+        denominator = self.denominator_of(pieces, o) if o.reduction == "mean" else Fraction(1)
+        return np.asarray(math.fsum(values) / float(denominator) if denominator else 0.0).astype(kind)[()]
 
     def scaled(self, factor: float, g: float) -> float:
         """One gradient entry times what every entry is multiplied by."""

@@ -39,6 +39,7 @@ class Wide:
     @classmethod
     def of_numbers(cls, values: list[mpf]) -> "Wide":
         """From mpf."""
+        values = [mpf(0) if mp.isfinite(v) and v != 0 and mp.frexp(v)[1] < GONE else v for v in values]
         exponents = [mp.frexp(v)[1] if mp.isfinite(v) and v != 0 else 0 for v in values]
         pairs = [pair_of(mp.ldexp(v, -e)) if mp.isfinite(v) else (float(v), 0.0) for v, e in zip(values, exponents, strict=True)]
         hi, lo = np.array(pairs).reshape(-1, 2).T

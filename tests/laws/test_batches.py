@@ -249,6 +249,23 @@ def test_twice_the_sample_weight_is_twice_the_gradient(front, batch):
 
 
 @law(
+    mutants.NegativeWeightsClamped,
+    needs=("sample_weight",),
+    batch=batches(dtypes=DOUBLES, reduction=st.sampled_from(["sum", "none"])),
+)
+def test_a_negative_sample_weight_turns_loss_and_gradient_around(front, batch):
+    batch = batch.on(front)
+    weight = batch.options.get("sample_weight", np.ones(len(batch.logits)))
+    loss, grad = run(front, batch, sample_weight=weight)
+    turned_loss, turned = run(front, batch, sample_weight=-weight)
+
+    assert_same(np.abs(turned_loss), np.abs(loss), "loss")
+    assert (np.asarray(turned_loss) <= 0).all() or np.isnan(turned_loss).any()
+    assert_same(np.abs(turned), np.abs(grad), "gradient")
+    assert ((turned == -grad) | np.isnan(grad.astype(float))).all()
+
+
+@law(
     mutants.WeightDroppedFromDenominator,
     mutants.PaddingCounted,
     mutants.WeightsInItems,

@@ -233,6 +233,51 @@ def test_asking_for_more_does_not_change_loss_or_gradient(front, batch, fields, 
     assert more._fields == ("loss", *fields[:count])
 
 
+PER_ROW = ("lse", "entropy", "log_prob", "accuracy", "predicted")
+
+
+@law(
+    mutants.FieldsOfRowsThatDoNotCount,
+    needs=("returns",),
+    batch=batches(),
+    reduction=st.sampled_from(["mean", "sum", "none"]),
+)
+def test_fields_of_a_row_are_the_rows_own_and_0_where_it_does_not_count(front, batch, reduction):
+    batch = batch.on(front)
+    got = run(front, batch, reduction=reduction, returns=PER_ROW)[0]
+    for i in range(len(batch.logits)):
+        row = batch.take(slice(i, i + 1))
+        alone = run(front, row, reduction="none", returns=(*PER_ROW, "denominator"))[0]
+        counts = run(front, row, reduction="mean", returns=("denominator",))[0].denominator != 0
+        for name in PER_ROW:
+            field = getattr(got, name)
+            assert field.shape == batch.logits.shape[:-1]
+            assert_same(field[i], getattr(alone, name)[0], name)
+            if not counts:
+                assert field[i] == (-1 if name == "predicted" else 0), name
+
+
+@law(
+    mutants.ZLossFieldIsTheSum,
+    needs=("returns", "lse_square_scale"),
+    batch=batches(z_loss=st.sampled_from([1e-3, 0.5]), smoothing=0.0),
+)
+def test_the_z_loss_field_follows_the_reduction(front, batch):
+    batch = batch.on(front)
+    each = run(front, batch, reduction="none", returns=("z_loss",))[0].z_loss
+    whole = run(front, batch, reduction="sum", returns=("z_loss",))[0].z_loss
+    mean = run(front, batch, returns=("z_loss", "denominator"))[0]
+    kind = np.asarray(whole).dtype
+    close = 1e-5 if kind == np.float32 else 1e-13
+
+    assert each.shape == (len(batch.logits),)
+    assert abs(float(whole) - math.fsum(each.tolist())) <= close * float(whole)
+    if mean.denominator:
+        assert abs(float(mean.z_loss) - float(whole) / float(mean.denominator)) <= close * float(mean.z_loss)
+    else:
+        assert mean.z_loss == 0
+
+
 @law(mutants.LossOnlyIsAnotherFormula, batch=broken_rows(), reduction=st.sampled_from(["mean", "sum", "none"]))
 def test_the_loss_alone_is_the_loss_with_the_gradient(front, batch, reduction):
     batch = batch.on(front).with_options(reduction=reduction)
