@@ -32,6 +32,7 @@ class Lane:
     shows: str
     paths: tuple[str, ...]
     rest: bool = False  # leaves out the folders of tests that other lanes run
+    again: bool = False  # runs what other lanes run, in other circumstances
     marked: str = "not browser and not slow"
     workers: int = WORKERS
     variables: dict[str, str] = field(default_factory=dict)
@@ -48,11 +49,12 @@ LANES = (
     Lane("train", "xent train and predict, end to end", ("tests/test_cli", "tests/test_train", "tests/test_fit")),
     Lane("docs", "the examples in README and docs", ("README.md", "docs"), workers=0),
     Lane("examples", "the programs in examples/", ("tests/examples",)),
-    Lane("browser", "pages in headless Chromium", ("tests",), marked="browser and not slow", workers=0),
+    Lane("browser", "pages in headless Chromium", ("tests",), marked="browser and not slow", again=True, workers=0),
     Lane(
         "interpreted",
         "a sample, the kernels run as plain Python",
         ("src", "tests/laws"),
+        again=True,
         variables={"NUMBA_DISABLE_JIT": "1"},
     ),
     Lane("wheel", "the built wheel in a fresh environment", ("tests/wheel",), workers=0, prepare=wheels.plain),
@@ -60,9 +62,10 @@ LANES = (
         "lowest",
         "a sample, on the wheel with the lowest versions supported",
         ("tests/laws", "tests/test_layer.py", "tests/test_layer_input.py"),
+        again=True,
         prepare=wheels.lowest,
     ),
-    Lane("acceptance", "the long grids", ("tests",), marked="slow", workers=0),
+    Lane("acceptance", "the long grids", ("tests",), marked="slow", again=True, workers=0),
 )
 EXTRA = ("acceptance",)
 
@@ -113,12 +116,17 @@ def run(lane: Lane) -> Result:
 
 def arguments(lane: Lane) -> list[str]:
     """The arguments of pytest."""
-    others = {path for other in LANES if not other.rest for path in other.paths if path.startswith("tests/")}
-    left_out = [f"--ignore={path}" for path in sorted(others)] if lane.rest else []
+    left_out = [f"--ignore={path}" for path in others()] if lane.rest else []
     parallel = ["-n", str(lane.workers)] if lane.workers else []
     # the conftest.py of the root is for the documentation, and needs a package that not every environment has
     below = ["--confcutdir=tests"] if all(path.startswith("tests") for path in lane.paths) else []
     return ["-q", "--no-header", "-rfE", "-m", lane.marked, *parallel, *below, *left_out, *lane.paths]
+
+
+def others() -> list[str]:
+    """The folders of tests that have a lane of their own."""
+    lanes = (lane for lane in LANES if not lane.rest and not lane.again)
+    return sorted(path for lane in lanes for path in lane.paths if path.startswith("tests/"))
 
 
 def read(report: Path, result: Result) -> None:

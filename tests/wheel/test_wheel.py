@@ -2,6 +2,8 @@
 
 import email
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -109,6 +111,9 @@ def test_training_without_the_extra_says_what_to_install(inside):
     assert "Traceback" not in done.stderr
 
 
-def test_loading_without_the_extra_says_what_to_install(inside):
-    done = inside("-c", "import xent\ntry:\n    xent.load('.')\nexcept xent.MissingError as error:\n    print(error)")
+def test_loading_without_the_extra_says_what_to_install(inside, tmp_path):
+    train = ["train", "iris", "--hidden", "0", "--epochs", "1", "--out", str(tmp_path / "run")]
+    subprocess.run([sys.executable, "-m", "xent", *train], check=True, capture_output=True)
+    attempt = f"try:\n    xent.load({str(tmp_path / 'run')!r})\nexcept xent.MissingError as error:\n    print(error)"
+    done = inside("-c", f"import xent\n{attempt}")
     assert 'pip install "xent[cli]"' in done.stdout, done.stderr
