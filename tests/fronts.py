@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 ALL_DTYPES = ("float16", "bfloat16", "float32", "float64")
-ROW_OPTIONS = frozenset({"weight", "sample_weight", "ignore_index", "label_smoothing", "lse_square_scale", "softcap", "logit_scale"})
+ROW_OPTIONS = frozenset(
+    {"weight", "sample_weight", "ignore_index", "label_smoothing", "lse_square_scale", "softcap", "logit_scale"}
+)
 ALL_OPTIONS = ROW_OPTIONS | {"reduction", "denominator", "axis", "returns", "threads", "grad_scale", "out"}
 
 AS_OURS = "as ours"
@@ -55,7 +57,7 @@ class Front:
     def has(self, *options: str) -> bool:
         """Whether every one of these options is taken here; "total", "soft", "layouts" and "twice" are abilities."""
         abilities = {"total": self.totals, "soft": self.soft, "layouts": self.layouts, "twice": self.twice}
-        return all(abilities[name] if name in abilities else name in self.options for name in options)
+        return all(abilities.get(name, name in self.options) for name in options)
 
     def status(self, row: str) -> str:
         """What this row of the hostile table does here."""
@@ -178,4 +180,4 @@ FRONTS: tuple[Front, ...] = (NUMPY, LAYER)
 
 def loss_dtype(logits: np.ndarray) -> np.dtype:
     """float64 for float64 logits, else float32."""
-    return np.dtype(np.float64 if logits.dtype == np.float64 else np.float32)
+    return np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)

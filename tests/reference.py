@@ -1,4 +1,4 @@
-"""The definition once more, in plain Python, slow and right: every law holds on it, and mutants.py breaks it step by step.
+"""The definition once more, in plain Python, slow and right: every law holds on it, every mutant breaks a step of it.
 
 It shares nothing with the package: its sums are Fractions, its row is `math`. It checks no input.
 """
@@ -220,7 +220,7 @@ class Reference(Front):
             return math.copysign(1.0, s) * loss
         return Fraction(s) * Fraction(w) * Fraction(loss)
 
-    def fold(self, amounts: list[Fraction | float], o: Options) -> Fraction | float:  # noqa: ARG002 -- for a mutant
+    def fold(self, amounts: list[Fraction | float], o: Options) -> Fraction | float:
         """The sum of the rows, exactly."""
         odd = [a for a in amounts if isinstance(a, float)]
         return sum(odd) if odd else sum(amounts, Fraction(0))
@@ -347,7 +347,9 @@ class Reference(Front):
         finite = self.fold([p.amount for p in pieces if not isinstance(p.amount, float)], o)
         found["sum"] = np.float64(odd or to_float(finite))
         found["denominator"] = np.float64(float(self.denominator_of(pieces, o)))
-        return NamedTuple("Result", [("loss", Any), *((n, Any) for n in o.returns)])(loss, *(found[n] for n in o.returns))
+        return NamedTuple("Result", [("loss", Any), *((n, Any) for n in o.returns)])(
+            loss, *(found[n] for n in o.returns)
+        )
 
     def reduced(self, values: list[float], pieces: list[Piece], o: Options, shape, kind):
         """A weighted part of the loss, as `reduction` asks."""
@@ -363,7 +365,9 @@ class Reference(Front):
     def store(self, rows: list[list[float]], shape, axis: int, logits: np.ndarray, out) -> np.ndarray:
         """Round once to the logits' dtype; C-contiguous, or into out."""
         with np.errstate(all="ignore"):
-            grad = np.moveaxis(np.array(rows, np.float64).reshape(shape), -1, axis).astype(logits.dtype.newbyteorder("="))
+            grad = np.moveaxis(np.array(rows, np.float64).reshape(shape), -1, axis).astype(
+                logits.dtype.newbyteorder("=")
+            )
         if out is not None:
             out[...] = grad
             return out
@@ -385,49 +389,3 @@ class Reference(Front):
         finite = self.fold([p.amount for p in pieces if not isinstance(p.amount, float)], o)
         mass = sum((p.mass for p in pieces), Fraction(0))
         return SimpleTotal(finite, mass, sum(p.amount for p in pieces if isinstance(p.amount, float)))
-
-
-class Merged(NamedTuple):
-    """A piece of a row: its maximum, and the sum of its other terms."""
-
-    max: float
-    rest: float
-
-
-class ReferenceCore(Front):
-    """The state of a piece, its merge and the loss: what the laws of the merge need."""
-
-    empty = Merged(-math.inf, -1.0)  # 1 + rest = 0 terms
-
-    def __init__(self):
-        super().__init__(type(self).__name__)
-
-    def piece(self, xs: list[float]) -> Merged:
-        """The state of some logits."""
-        if not xs:
-            return self.empty
-        if any(math.isnan(v) for v in xs) or max(xs) == math.inf:
-            return Merged(math.nan, math.nan)
-        if max(xs) == -math.inf:
-            return Merged(-math.inf, len(xs) - 1.0)
-        state = Reference().state(xs)
-        return Merged(state.top, state.rest)
-
-    def merge(self, a: Merged, b: Merged) -> Merged:
-        """Of two disjoint pieces."""
-        if math.isnan(a.max) or math.isnan(b.max):
-            return Merged(math.nan, math.nan)
-        if b.max > a.max:
-            a, b = b, a
-        if b.max == -math.inf:
-            return Merged(a.max, a.rest + (1.0 + b.rest) if a.max == -math.inf else a.rest)
-        return Merged(a.max, a.rest + (1.0 + b.rest) * self.factor(b.max, a.max))
-
-    def factor(self, low: float, high: float) -> float:
-        """exp(low - high), compensated."""
-        d, error = two_diff(low, high)
-        return 0.0 if d == -math.inf else math.exp(d) * (1.0 + error)
-
-    def nll(self, state: Merged, x: float) -> float:
-        """The loss of the class with logit x."""
-        return (state.max - x) + math.log1p(state.rest) if math.isfinite(state.max) else math.nan

@@ -41,7 +41,10 @@ class Wide:
         """From mpf."""
         values = [mpf(0) if mp.isfinite(v) and v != 0 and mp.frexp(v)[1] < GONE else v for v in values]
         exponents = [mp.frexp(v)[1] if mp.isfinite(v) and v != 0 else 0 for v in values]
-        pairs = [pair_of(mp.ldexp(v, -e)) if mp.isfinite(v) else (float(v), 0.0) for v, e in zip(values, exponents, strict=True)]
+        pairs = [
+            pair_of(mp.ldexp(v, -e)) if mp.isfinite(v) else (float(v), 0.0)
+            for v, e in zip(values, exponents, strict=True)
+        ]
         hi, lo = np.array(pairs).reshape(-1, 2).T
         return cls.of((hi, lo), np.array(exponents, np.int64))
 
@@ -88,7 +91,7 @@ def exact_batch(logits: np.ndarray, targets: np.ndarray, options: Options = PLAI
         return _exact_batch(np.asarray(logits).astype(np.float64), np.asarray(targets), options)
 
 
-def _exact_batch(x: np.ndarray, targets: np.ndarray, options: Options) -> ExactBatch:
+def _exact_batch(x: np.ndarray, targets: np.ndarray, options: Options) -> ExactBatch:  # noqa: PLR0915 -- one derivation
     rows, classes = x.shape
     zeros = np.zeros_like(x)
     capped = options.softcap is not None
@@ -122,7 +125,9 @@ def _exact_batch(x: np.ndarray, targets: np.ndarray, options: Options) -> ExactB
     nll = [a + m * t for a, m, t in zip(_weighted_drop(weighted, drop, ends), mass, tail, strict=True)]
     log_prob = [
         -(a + mpf_of(*pair) * t)
-        for a, pair, t in zip(_weighted_drop(plain, drop, ends), zip(*doubles.total(plain), strict=True), tail, strict=True)
+        for a, pair, t in zip(
+            _weighted_drop(plain, drop, ends), zip(*doubles.total(plain), strict=True), tail, strict=True
+        )
     ]
     z = mpf(options.lse_square_scale)
     s = mpf(options.sample_weight)

@@ -24,8 +24,11 @@ SUM = 2.0  # |sum of a row's gradient| <= SUM * u * sum|g| + V * smallest subnor
 
 
 class Found(NamedTuple):
-    """Worst errors of some rows: ULP for loss, target and others; `soft` as a fraction of its bound; `over` is the
-    largest error as a fraction of its bound, and the promise holds while it is at most 1."""
+    """Worst errors of some rows.
+
+    loss, target, others: in ULP. soft: as a fraction of its bound. over: the largest error of all as a fraction of its
+    bound; the promise holds while it is at most 1.
+    """
 
     loss: float
     target: float
@@ -61,7 +64,9 @@ def allowed_ulps(exact: Wide, limit: float, dtype: str, classes: int, weight: fl
     weight = max(1.0, weight)
     below = exact.exponent <= -1022 + np.frexp(weight)[1] - 1
     last = np.maximum(exact.exponent - 53, -1074)
-    return np.where(below, np.maximum(limit, classes * limit / 3.0 * weight * np.ldexp(1.0, np.clip(-1074 - last, -60, 0))), limit)
+    return np.where(
+        below, np.maximum(limit, classes * limit / 3.0 * weight * np.ldexp(1.0, np.clip(-1074 - last, -60, 0))), limit
+    )
 
 
 def check(

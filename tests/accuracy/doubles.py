@@ -1,4 +1,4 @@
-"""Arithmetic on pairs of float64 (about 32 digits), whole NumPy arrays at once, for an oracle that is quick at V = 131072.
+"""Arithmetic on pairs of float64 (about 32 digits), whole NumPy arrays at once: an oracle that is quick at V = 131072.
 
 A pair (hi, lo) stands for the exact sum hi + lo with |lo| <= ulp(hi) / 2. Every function below is correct to a relative
 2**-98 or better for moderate exponents; test_oracle.py measures that against mpmath.
@@ -112,7 +112,7 @@ def _constants():
 
 
 def exp(d: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """exp(d) = (hi + lo) * 2**k with 1 <= hi < 2; (0, 0, k) where d < FLOOR."""
+    """(hi, lo, k): the exponential of d is (hi + lo) * 2**k with 1 <= hi < 2; hi = lo = 0 where d < FLOOR."""
     first, second, third, high, low, inverse = _constants()
     gone = ~(d[0] >= FLOOR)
     h, l = np.where(gone, 0.0, d[0]), np.where(gone, 0.0, d[1])

@@ -1,4 +1,4 @@
-"""The loss of one row and its gradient from the definition, in hundreds of digits: what every other oracle is checked against.
+"""One row's loss and gradient from the definition, in hundreds of digits: what every other oracle is checked against.
 
 Nothing here is clever, on purpose: p = exp(x) / sum(exp(x)), loss = -sum(q log p). The working precision is so high
 that `lse - x` keeps 60 digits although it cancels hundreds. Needs mpmath; shares nothing with the package.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tests.accuracy.exact import Options
+from tests.accuracy.exact import PLAIN, Options
 from tests.accuracy.ulp import DTYPES
 
 Rng = np.random.Generator
@@ -112,7 +112,21 @@ def extreme(rng: Rng, classes: int, dtype: str) -> Row:
 Family = Callable[[Rng, int, str], Row]
 FAMILIES: dict[str, Family] = {
     f.__name__.replace("_", " "): f
-    for f in (confident, mistaken, ties, near_ties, subnormal, mixed, opposite, offset, uniform, many_tiny, normal, missing, extreme)
+    for f in (
+        confident,
+        mistaken,
+        ties,
+        near_ties,
+        subnormal,
+        mixed,
+        opposite,
+        offset,
+        uniform,
+        many_tiny,
+        normal,
+        missing,
+        extreme,
+    )
 }
 
 
@@ -124,7 +138,7 @@ class Variant:
     "twice" (sums to 2), "tiny" (one 1, the others 1e-17).
     """
 
-    options: Options = Options()
+    options: Options = PLAIN
     families: tuple[str, ...] = ("confident", "ties", "mixed", "normal", "many tiny", "offset", "subnormal")
     soft: str | None = None
     weighted: bool = False
@@ -151,7 +165,9 @@ VARIANTS: dict[str, Variant] = {
     "soft, sums to 2": Variant(soft="twice"),
     "soft, tiny rest": Variant(soft="tiny"),
     "soft, missing": Variant(soft="spread", families=("missing",)),
-    "soft, everything": Variant(Options(label_smoothing=0.1, lse_square_scale=1e-3, sample_weight=2.5), soft="spread", weighted=True),
+    "soft, everything": Variant(
+        Options(label_smoothing=0.1, lse_square_scale=1e-3, sample_weight=2.5), soft="spread", weighted=True
+    ),
 }
 
 
@@ -161,7 +177,9 @@ def rows_of(name: str, dtype: str, classes: int, count: int, seed: int = 0) -> t
     pairs = [FAMILIES[name](rng, classes, dtype) for _ in range(count)]
     limit = 6e4 if dtype == "float16" and name != "extreme" else np.inf
     with np.errstate(over="ignore"):
-        logits = np.array([np.clip(x, -limit if np.isfinite(x).all() else -np.inf, limit) for x, _ in pairs]).astype(DTYPES[dtype])
+        logits = np.array([np.clip(x, -limit if np.isfinite(x).all() else -np.inf, limit) for x, _ in pairs]).astype(
+            DTYPES[dtype]
+        )
     return logits, np.array([t for _, t in pairs])
 
 

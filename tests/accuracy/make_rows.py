@@ -1,7 +1,7 @@
 """python -m tests.accuracy.make_rows: write rows.json, reference rows with their results to 60 digits.
 
-Inputs are exact: hexadecimal floats that the row's dtype holds. Results are decimal text of 60 digits, from the definition
-in 720 digits (exact.py) and nothing else, so that an implementation in any language can be held against them.
+Inputs are exact: hexadecimal floats that the row's dtype holds. Results are decimal text of 60 digits, from the
+definition in 720 digits (exact.py) and nothing else, so that any implementation can be held against them.
 """
 
 import json
@@ -59,7 +59,8 @@ def record(name: str, dtype: str, logits: np.ndarray, target, options: Options) 
 def rows() -> list[dict]:
     """All of them, the same at every run."""
     found = [
-        record("by hand", dtype, np.array(logits).astype(DTYPES[dtype]), target, Options()) for dtype, logits, target in BY_HAND
+        record("by hand", dtype, np.array(logits).astype(DTYPES[dtype]), target, Options())
+        for dtype, logits, target in BY_HAND
     ]
     for dtype, sizes in SIZES.items():
         for name in FAMILIES:
@@ -80,7 +81,7 @@ def main() -> None:
     """Write the file."""
     lines = ",\n".join(json.dumps(r) for r in rows())
     FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    print(f"{FILE.name}: {len(lines.splitlines())} rows, {FILE.stat().st_size} bytes")
+    print(f"{FILE.name}: {len(lines.splitlines())} rows, {FILE.stat().st_size} bytes")  # noqa: T201 -- the result
 
 
 if __name__ == "__main__":

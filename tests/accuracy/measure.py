@@ -103,7 +103,9 @@ def third_of(case: Case, losses: np.ndarray, third: np.ndarray, exact) -> bounds
 
     zero = np.zeros_like(g.hi)
     divided = Wide.of(doubles.div((g.hi, g.lo), (zero + THIRD, zero)), g.exponent)
-    return bounds.check(case.logits, case.targets, losses, third, case.options, exact=replace(exact, grad=divided), size=1 / THIRD)
+    return bounds.check(
+        case.logits, case.targets, losses, third, case.options, exact=replace(exact, grad=divided), size=1 / THIRD
+    )
 
 
 def textbook_errors(case: Case, exact) -> bounds.Found:
@@ -133,7 +135,11 @@ def gather(measured: Iterator[Measured]) -> dict[tuple[str, str], Measured]:
     found: dict[tuple[str, str], Measured] = {}
     for m in measured:
         old = found.get((m.dtype, m.name))
-        found[m.dtype, m.name] = m if old is None else Measured(
-            m.name, m.dtype, m.ours.worst(old.ours), m.textbook.worst(old.textbook), max(m.sum_over, old.sum_over)
+        found[m.dtype, m.name] = (
+            m
+            if old is None
+            else Measured(
+                m.name, m.dtype, m.ours.worst(old.ours), m.textbook.worst(old.textbook), max(m.sum_over, old.sum_over)
+            )
         )
     return found

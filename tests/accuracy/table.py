@@ -1,8 +1,8 @@
 """python -m tests.accuracy.table: the worst error of loss and gradient by family of rows and dtype.
 
-In ULP of the result's dtype (0.5 is a correctly rounded result), against exact arithmetic, with NumPy's textbook formula
-(lse - x, p - 1, in the logits' dtype) on the same rows beside it. For probability rows, smoothing and z-loss the
-gradient is a difference; its error is given as a percentage of its bound. See bounds.py for the bounds.
+In ULP of the result's dtype (0.5 is a correctly rounded result), against exact arithmetic, with NumPy's textbook
+formula (lse - x, p - 1, in the logits' dtype) on the same rows beside it. For probability rows, smoothing and z-loss
+the gradient is a difference; its error is given as a percentage of its bound. See bounds.py for the bounds.
 
 Exit status: 0 all within their bounds, 1 not.
 """
@@ -43,7 +43,9 @@ def collect(front: Front, dtype: str, *, full: bool) -> dict[tuple[str, str], Me
     if not full:
         few = [c for c in plain_cases(dtype, ALL[-2:], 1) if c.name in ("many tiny", "normal", "confident")]
         found = gather(iter([*found.values(), *(measure(front, case) for case in few)]))
-    return found | gather(measure(front, case) for case in variant_cases(dtype, sizes[:-1] if full else QUICK[:-1], budget))
+    return found | gather(
+        measure(front, case) for case in variant_cases(dtype, sizes[:-1] if full else QUICK[:-1], budget)
+    )
 
 
 def lines(dtype: str, found: dict[tuple[str, str], Measured]) -> list[str]:
@@ -54,7 +56,11 @@ def lines(dtype: str, found: dict[tuple[str, str], Measured]) -> list[str]:
     out += [row(m) for m in rows]
     out.append(f"{'bound':<19}{loss:>7g}{bounds.TARGET[dtype]:>8g}{bounds.OTHERS[dtype]:>8g}   |")
     sums = max(m.sum_over for m in rows)
-    out += [f"{'worst |sum g|':<19}{sums:>7.0%} of its bound", "", f"{'option':<19}{'loss':>7}{'target':>8}{'others':>8}{'soft g':>8}"]
+    out += [
+        f"{'worst |sum g|':<19}{sums:>7.0%} of its bound",
+        "",
+        f"{'option':<19}{'loss':>7}{'target':>8}{'others':>8}{'soft g':>8}",
+    ]
     out.append("-" * 50)
     out += [row(m) for m in found.values() if m.name not in FAMILIES]
     out.append(f"{'bound':<19}{loss:>5g}-{2 * loss:<1g}{bounds.TARGET[dtype]:>8g}{bounds.OTHERS[dtype]:>8g}{'100%':>8}")
@@ -75,29 +81,38 @@ def row(m: Measured) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.accuracy.table", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--full", action="store_true", help=f"every family and option at V = 1 ... {ALL[-1]}, more rows (minutes)")
+    parser.add_argument(
+        "--full", action="store_true", help=f"every family and option at V = 1 ... {ALL[-1]}, more rows (minutes)"
+    )
     parser.add_argument("--json", action="store_true", help="for machines, on stdout")
     parser.add_argument("--dtype", choices=sorted(DTYPES), action="append", help="only this one (may be repeated)")
-    parser.add_argument("--front", choices=[f.name for f in FRONTS], default=FRONTS[0].name, help="which front end (%(default)s)")
+    parser.add_argument(
+        "--front", choices=[f.name for f in FRONTS], default=FRONTS[0].name, help="which front end (%(default)s)"
+    )
     args = parser.parse_args(arguments)
     front = next(f for f in FRONTS if f.name == args.front)
     everything: list[Measured] = []
-    where = f"{platform.python_implementation()} {platform.python_version()}, NumPy {version('numpy')}, {platform.machine()}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    where = f"{python}, NumPy {version('numpy')}, {platform.machine()}"
     if not args.json:
-        print(f"xent's {front.name} front end, V = 1 ... {ALL[-1]}, against exact arithmetic; {where}")
+        print(f"xent's {front.name} front end, V = 1 ... {ALL[-1]}, against exact arithmetic; {where}")  # noqa: T201 -- the result
     for dtype in args.dtype or DTYPES:
-        print(f"measuring {dtype} ...", file=sys.stderr, flush=True)
+        print(f"measuring {dtype} ...", file=sys.stderr, flush=True)  # noqa: T201 -- the result
         found = collect(front, dtype, full=args.full)
         everything += found.values()
         if not args.json:
-            print("\n".join(lines(dtype, found)), flush=True)
+            print("\n".join(lines(dtype, found)), flush=True)  # noqa: T201 -- the result
     over = [m for m in everything if not (m.ours.ok and m.sum_over <= 1)]
     if args.json:
         record = [m._asdict() | {"ours": m.ours._asdict(), "textbook": m.textbook._asdict()} for m in everything]
-        json.dump({"front": front.name, "machine": where, "full": args.full, "rows": record, "within": not over}, sys.stdout, indent=1)
-        print()
+        json.dump(
+            {"front": front.name, "machine": where, "full": args.full, "rows": record, "within": not over},
+            sys.stdout,
+            indent=1,
+        )
+        print()  # noqa: T201 -- the result
     else:
-        print(f"\n{'all within their bounds' if not over else f'{len(over)} beyond their bound, marked OVER'}")
+        print(f"\n{'all within their bounds' if not over else f'{len(over)} beyond their bound, marked OVER'}")  # noqa: T201 -- the result
     return 1 if over else 0
 
 

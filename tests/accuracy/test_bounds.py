@@ -77,7 +77,9 @@ def test_lse_entropy_and_log_probability_are_within_their_absolute_bound(dtype, 
             for wanted in (targets, soft_rows("spread", logits, targets)):
                 exact = exact_batch(logits, wanted, options)
                 asked = ("lse", "entropy", "log_prob")
-                got = NUMPY.cross_entropy(logits, wanted, reduction="none", returns=asked, **arguments(options, len(logits)))
+                got = NUMPY.cross_entropy(
+                    logits, wanted, reduction="none", returns=asked, **arguments(options, len(logits))
+                )
                 for field in asked:
                     error = bounds.field_over_bound(getattr(got, field), getattr(exact, field), exact.top)
                     assert error <= 1, f"{field}, {dtype} {name}, V = {classes}: {error:.3g} of the bound"
@@ -88,7 +90,13 @@ def test_the_z_loss_field_is_the_part_of_the_loss_it_says(dtype):
     logits, targets = rows_of("normal", dtype, 10, 12)
     sample = np.linspace(0.5, 2.0, 12)
     got = NUMPY.cross_entropy(
-        logits, targets, reduction="none", returns=("z_loss",), lse_square_scale=0.25, sample_weight=sample, weight=np.full(10, 3.0)
+        logits,
+        targets,
+        reduction="none",
+        returns=("z_loss",),
+        lse_square_scale=0.25,
+        sample_weight=sample,
+        weight=np.full(10, 3.0),
     )
     exact = exact_batch(logits, targets, Options(lse_square_scale=0.25))
     with mp.workdps(40):

@@ -25,12 +25,15 @@ def relative(got: mpf, true: mpf) -> mpf:
 @pytest.mark.parametrize("seed", range(4))
 def test_exp_of_pairs_is_right_to_28_digits(seed):
     rng = np.random.default_rng(seed)
-    hi = -np.abs(np.concatenate([rng.uniform(0, 1400, 200), 10.0 ** rng.uniform(-30, 3, 200), np.arange(50) * np.log(2) / 64]))
+    hi = -np.abs(
+        np.concatenate([rng.uniform(0, 1400, 200), 10.0 ** rng.uniform(-30, 3, 200), np.arange(50) * np.log(2) / 64])
+    )
     lo = hi * rng.uniform(-1, 1, hi.size) * 2.0**-54
     e_hi, e_lo, k = doubles.exp((hi, lo))
     with mp.workdps(60):
         worst = max(
-            relative(doubles.mpf_of(a, b, c), mp.exp(mpf(x) + mpf(y))) for a, b, c, x, y in zip(e_hi, e_lo, k, hi, lo, strict=True)
+            relative(doubles.mpf_of(a, b, c), mp.exp(mpf(x) + mpf(y)))
+            for a, b, c, x, y in zip(e_hi, e_lo, k, hi, lo, strict=True)
         )
     assert worst < mpf(2) ** -97
 
@@ -53,7 +56,9 @@ OPTIONS = [
 
 def sample_rows(rng: np.random.Generator, classes: int) -> list[np.ndarray]:
     margins = [0.0, 1e-9, 3.0, 20.0, 40.0, 95.0, 300.0, 740.0, 800.0]
-    rows = [np.where(np.arange(classes) == rng.integers(classes), m, rng.standard_normal(classes) * 0.1) for m in margins]
+    rows = [
+        np.where(np.arange(classes) == rng.integers(classes), m, rng.standard_normal(classes) * 0.1) for m in margins
+    ]
     rows += [rng.standard_normal(classes) * s for s in (1e-12, 1.0, 30.0)]
     rows += [np.sign(rng.standard_normal(classes)) * 10.0 ** rng.uniform(-8, 2.5, classes)]
     rows += [np.full(classes, 1.5), rng.standard_normal(classes) + 1e6]
@@ -85,7 +90,9 @@ def compare(quick, i, true):
         for j, g in enumerate(true.grad):
             got = quick.grad.to_mpf((i, j))
             # plain class indices: relative. Differences: relative to what is subtracted.
-            assert relative(got, g) < ENOUGH or abs(got - g) < mpf(2) ** -96 * (spread * mpf(float(quick.p[i, j])) + 1e-400), j
+            assert relative(got, g) < ENOUGH or abs(got - g) < mpf(2) ** -96 * (
+                spread * mpf(float(quick.p[i, j])) + 1e-400
+            ), j
 
 
 def test_target_gradients_of_confident_rows_are_relatively_right():
@@ -125,8 +132,11 @@ def test_a_row_without_a_finite_maximum_is_nan_and_a_missing_class_is_exact():
 
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_ulps_of_rounded_numbers_are_at_most_half_and_of_neighbours_one(dtype):
-    source = random.Random(1)
-    exact = [mp.ldexp(mpf(source.random()) + mpf(source.random()) * mpf(2) ** -53, source.randint(-10, 10)) for _ in range(500)]
+    source = random.Random(1)  # noqa: S311 -- a test's draws
+    exact = [
+        mp.ldexp(mpf(source.random()) + mpf(source.random()) * mpf(2) ** -53, source.randint(-10, 10))
+        for _ in range(500)
+    ]
     low = FORMATS[dtype].lowest
     exact += [mp.ldexp(mpf(source.random()), low + source.randint(0, 9)) for _ in range(500)]
     wide = Wide.of_numbers(exact)

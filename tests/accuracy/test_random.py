@@ -88,5 +88,5 @@ def worst(dtype: str, classes: int, rows: int, seed: int) -> tuple[float, float,
 @pytest.mark.parametrize("size", [pytest.param(ROWS, marks=pytest.mark.slow, id="many"), pytest.param(2000, id="few")])
 def test_random_rows_are_within_their_ulps(dtype, classes, size):
     found = worst(dtype, classes, size if classes <= 10 else size // 10, seed=sorted(DTYPES).index(dtype))
-    print(f"{dtype}, V = {classes}: loss {found[0]:.3f}, target {found[1]:.3f}, others {found[2]:.3f} ULP")
+    print(f"{dtype}, V = {classes}: loss {found[0]:.3f}, target {found[1]:.3f}, others {found[2]:.3f} ULP")  # noqa: T201 -- pytest shows it with -rA
     assert all(error <= limit for error, limit in zip(found, LIMITS[dtype], strict=True)), found

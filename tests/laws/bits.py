@@ -6,10 +6,10 @@ import numpy as np
 
 
 def bits(value: Any) -> tuple:
-    """dtype, shape and bytes of an array or scalar; every NaN is the same NaN, for a NaN's payload is nobody's promise."""
+    """dtype, shape and bytes of an array or scalar. Every NaN is the same NaN: its payload is nobody's promise."""
     array = np.asarray(value)
     array = array.astype(array.dtype.newbyteorder("="))
-    odd = array != array
+    odd = np.isnan(array)
     if array.ndim == 0:
         return array.dtype.name, (), b"nan" if odd else array.tobytes()
     array = array.copy()
@@ -28,8 +28,10 @@ def same_total(a: Any, b: Any) -> bool:
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """Two Totals with the same exact numbers, or with the same infinite or undefined sum: one infinite row of weight 7
-    is seven infinite rows, though it is counted once."""
+    """Two Totals with the same exact numbers, or with the same infinite or undefined sum.
+
+    One infinite row of weight 7 is seven infinite rows, though it is counted once.
+    """
     if np.isfinite(a.sum):
         return same_total(a, b)
     return same(a.sum, b.sum) and same(float(a.denominator), float(b.denominator))
@@ -40,11 +42,13 @@ def differences(a: Any, b: Any) -> str:
     x, y = np.asarray(a), np.asarray(b)
     if x.dtype != y.dtype or x.shape != y.shape:
         return f"{x.dtype} {x.shape} against {y.dtype} {y.shape}"
-    where = np.argwhere(~((x == y) | ((x != x) & (y != y))) | (np.signbit(x.astype(float)) != np.signbit(y.astype(float))))
+    x, y = x.astype(float), y.astype(float)
+    equal = (x == y) & (np.signbit(x) == np.signbit(y)) | np.isnan(x) & np.isnan(y)
+    where = np.argwhere(~equal)
     if not len(where):
         return "no difference"
     at = tuple(where[0])
-    return f"{len(where)} of {x.size} differ, first [{', '.join(map(str, at))}]: {float(x[at])!r} against {float(y[at])!r}"
+    return f"{len(where)} of {x.size} differ, first [{', '.join(map(str, at))}]: {x[at]!r} against {y[at]!r}"
 
 
 def assert_same(a: Any, b: Any, what: str = "") -> None:

@@ -47,8 +47,10 @@ def spacing(a: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def ulps_apart(a: Any, b: Any) -> float:
-    """The largest distance of two arrays of one dtype, in ULP of the larger of each two entries; inf for NaN or inf
-    on one side only."""
+    """The largest distance of two arrays of one dtype, in ULP of the larger of each two entries.
+
+    inf where only one of the two is NaN, or infinite.
+    """
     x, y = np.asarray(a), np.asarray(b)
     assert x.dtype == y.dtype, f"{x.dtype} against {y.dtype}"
     assert x.shape == y.shape, f"{x.shape} against {y.shape}"

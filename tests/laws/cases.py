@@ -14,6 +14,12 @@ ROWS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 33]
 KINDS = ["normal", "confident", "wrong", "ties", "offset", "mixed", "missing", "far"]
 BROKEN = ["nan", "plus_inf", "all_missing"]
 
+ANY_ROWS, ANY_CLASSES, ANY_KIND = st.sampled_from(ROWS), st.sampled_from(CLASSES), st.sampled_from(KINDS)
+ANY_DTYPE = st.sampled_from(sorted(DTYPES))
+EITHER = st.booleans()
+SOMETIMES_SMOOTH = st.sampled_from([0.0, 0.0, 0.1, 1.0])
+SOMETIMES_Z = st.sampled_from([0.0, 0.0, 1e-3])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -24,7 +30,7 @@ class Batch:
     options: dict[str, Any]
 
     def on(self, front: Front) -> "Batch":
-        """This batch with what the front end takes: its dtypes, its options."""
+        """The batch with what the front end takes: its dtypes, its options."""
         logits, targets, options = self.logits, self.targets, dict(self.options)
         if logits.dtype.name not in front.dtypes:
             logits = logits.astype(np.float32)
@@ -47,15 +53,15 @@ class Batch:
 
     def __repr__(self) -> str:
         with np.printoptions(threshold=40, floatmode="unique"):
-            logits = self.logits.astype(float)
-            return f"Batch({self.logits.dtype.name} {logits.shape}\n{logits!r}\ntargets {self.targets!r}, {self.options!r})"
+            x = self.logits.astype(float)
+            return f"Batch({self.logits.dtype.name} {x.shape}\n{x!r}\ntargets {self.targets!r}, {self.options!r})"
 
     def _repr_pretty_(self, printer, _cycle) -> None:
         """For Hypothesis."""
         printer.text(repr(self))
 
 
-def row_of(kind: str, classes: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+def row_of(kind: str, classes: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:  # noqa: C901 -- a table of kinds
     """One row of float64 logits, and a class for its target."""
     x = rng.standard_normal(classes) * rng.choice([0.1, 1.0, 4.0])
     t = int(rng.integers(classes))
@@ -86,18 +92,18 @@ def row_of(kind: str, classes: int, rng: np.random.Generator) -> tuple[np.ndarra
 def batches(
     draw,
     *,
-    rows=st.sampled_from(ROWS),
-    classes=st.sampled_from(CLASSES),
-    dtypes=st.sampled_from(sorted(DTYPES)),
-    kinds=st.sampled_from(KINDS),
-    soft=st.booleans(),
-    ignored=st.booleans(),
-    weighted=st.booleans(),
-    sampled=st.booleans(),
-    smoothing=st.sampled_from([0.0, 0.0, 0.1, 1.0]),
-    z_loss=st.sampled_from([0.0, 0.0, 1e-3]),
-    transformed=st.just(False),
-    reduction=st.just("mean"),
+    rows=ANY_ROWS,
+    classes=ANY_CLASSES,
+    dtypes=ANY_DTYPE,
+    kinds=ANY_KIND,
+    soft=EITHER,
+    ignored=EITHER,
+    weighted=EITHER,
+    sampled=EITHER,
+    smoothing=SOMETIMES_SMOOTH,
+    z_loss=SOMETIMES_Z,
+    transformed=False,
+    reduction="mean",
 ) -> Batch:
     """A batch and its options; every argument is a strategy, or a value that holds throughout."""
 
@@ -135,7 +141,10 @@ def batches(
 
 def plain(**changes) -> st.SearchStrategy[Batch]:
     """Class indices, no weights, no smoothing, no z-loss, nothing ignored."""
-    return batches(**{"soft": False, "ignored": False, "weighted": False, "sampled": False, "smoothing": 0.0, "z_loss": 0.0} | changes)
+    return batches(
+        **{"soft": False, "ignored": False, "weighted": False, "sampled": False, "smoothing": 0.0, "z_loss": 0.0}
+        | changes
+    )
 
 
 def broken_rows() -> st.SearchStrategy[Batch]:

@@ -83,6 +83,7 @@ def law(
 
 def _fresh(check):
     """A function of its own for Hypothesis to mark: the registered text stays as it was written."""
+
     @functools.wraps(check)
     def run(**kwargs):
         check(**kwargs)

@@ -125,7 +125,12 @@ def test_the_alignment_of_out_changes_no_bit(front, batch, start):
     assert_same(other, grad, "gradient")
 
 
-@law(mutants.StridesIgnored, needs=("layouts",), batch=batches(rows=st.sampled_from([1, 2, 5])), axis=st.sampled_from([0, 1]))
+@law(
+    mutants.StridesIgnored,
+    needs=("layouts",),
+    batch=batches(rows=st.sampled_from([1, 2, 5])),
+    axis=st.sampled_from([0, 1]),
+)
 def test_a_zero_stride_is_its_copies_and_the_gradient_is_dense(front, batch, axis):
     batch = batch.on(front)
     one = batch.logits[:1] if axis == 0 else np.ascontiguousarray(batch.logits[:, :1])
@@ -157,7 +162,9 @@ def shapes_of(rows: int) -> list[tuple[int, ...]]:
     negative=st.booleans(),
     reduction=st.sampled_from(["mean", "none"]),
 )
-def test_any_batch_axes_and_any_class_axis_give_the_bits_of_the_flat_batch(front, batch, pick, place, negative, reduction):
+def test_any_batch_axes_and_any_class_axis_give_the_bits_of_the_flat_batch(
+    front, batch, pick, place, negative, reduction
+):
     batch = batch.on(front).with_options(reduction=reduction)
     flat_loss, flat_grad = run(front, batch)
     shapes = shapes_of(len(batch.logits))
@@ -239,7 +246,13 @@ def test_writing_over_the_logits_gives_the_bits_of_a_fresh_gradient(front, batch
 def test_out_of_any_layout_gets_the_gradient(front, batch, layout, in_place):
     batch = batch.on(front)
     loss, grad = run(front, batch)
-    lay = {"C": np.copy, "Fortran": np.asfortranarray, "sliced": sliced, "reversed": reversed_twice, "big-endian": big_endian}[layout]
+    lay = {
+        "C": np.copy,
+        "Fortran": np.asfortranarray,
+        "sliced": sliced,
+        "reversed": reversed_twice,
+        "big-endian": big_endian,
+    }[layout]
     logits = lay(batch.logits.copy())
     out = logits if in_place else lay(np.full_like(batch.logits, 7))
     written_loss, written = run(front, Batch(logits, batch.targets, batch.options), out=out)

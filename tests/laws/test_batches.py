@@ -79,7 +79,12 @@ def test_a_real_class_can_be_ignored_and_its_logit_stays(front, batch):
     assert_same(grad, usual_grad, "gradient")
 
 
-@law(mutants.SumRoundedBeforeDividing, mutants.MeanOfMeans, batch=batches(dtypes=DOUBLES), copies=st.sampled_from([2, 3, 5]))
+@law(
+    mutants.SumRoundedBeforeDividing,
+    mutants.MeanOfMeans,
+    batch=batches(dtypes=DOUBLES),
+    copies=st.sampled_from([2, 3, 5]),
+)
 def test_repeating_every_row_leaves_the_mean(front, batch, copies):
     batch = batch.on(front)
     several = batch.take(np.tile(np.arange(len(batch.logits)), copies))
@@ -142,9 +147,7 @@ def test_the_order_of_the_rows_does_not_matter(front, batch, seed):
     order = np.random.default_rng(seed).permutation(len(batch.logits))
     shuffled = batch.take(np.tile(order, 3))  # three times: a sum that is rounded before it is divided shows too
 
-    (loss, grad), (other_loss, other_grad) = run(front, batch), run(front, shuffled)
-
-    assert_same(other_loss, loss, "loss")
+    assert_same(loss_of(front, shuffled), loss_of(front, batch), "loss")
     if front.has("denominator"):
         whole = run(front, batch, denominator=7.0)[1]
         assert_same(run(front, batch.take(order), denominator=7.0)[1], whole[order], "gradient")
@@ -188,10 +191,18 @@ def test_micro_batches_with_the_count_of_the_whole_add_up(front, batch, cut, den
 
     assert_same(np.concatenate([left, right]), grad, "gradient")
     if np.isfinite(loss):
-        assert abs(left_loss + right_loss - loss) <= 3 * np.spacing(max(abs(loss), abs(left_loss), abs(right_loss), size(0)))
+        assert abs(left_loss + right_loss - loss) <= 3 * np.spacing(
+            max(abs(loss), abs(left_loss), abs(right_loss), size(0))
+        )
     share = summed.astype(np.float64) / denominator
     spacing = np.abs(share) * 2.0 ** (2 - {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}[grad.dtype.name])
-    least = float(np.finfo(np.float64).tiny) if grad.dtype.itemsize == 8 else 1e-7 if grad.dtype.name == "float16" else 1e-37
+    least = (
+        float(np.finfo(np.float64).tiny)
+        if grad.dtype.itemsize == 8
+        else 1e-7
+        if grad.dtype.name == "float16"
+        else 1e-37
+    )
     assert (np.abs(grad.astype(np.float64) - share) <= 2 * spacing + least).all()
 
 
@@ -279,7 +290,13 @@ def test_every_denominator_is_what_its_name_says(front, batch, number):
     total = total_of(front, batch)
     weights = exact_weights(batch)
     ignored = int((batch.targets == -100).sum()) if batch.targets.ndim == 1 else 0
-    counts = {None: weights, "weights": weights, "items": len(batch.logits) - ignored, "batch": len(batch.logits), number: number}
+    counts = {
+        None: weights,
+        "weights": weights,
+        "items": len(batch.logits) - ignored,
+        "batch": len(batch.logits),
+        number: number,
+    }
     whole = run(front, batch, reduction="sum", denominator=None)[1].astype(np.float64)
 
     assert Fraction(total.denominator) == weights or float(total.denominator) == float(weights)
@@ -296,8 +313,12 @@ def test_every_denominator_is_what_its_name_says(front, batch, number):
             continue
         share = whole / float(count)
         digits = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}[grad.dtype.name]
-        least = {"float16": 2.0**-23, "bfloat16": 2.0**-132, "float32": 2.0**-148, "float64": 2.0**-1070}[grad.dtype.name]
-        close = np.abs(grad.astype(np.float64) - share) <= np.abs(share) * 2.0 ** (3 - digits) + least * max(1.0, 1 / float(count))
+        least = {"float16": 2.0**-23, "bfloat16": 2.0**-132, "float32": 2.0**-148, "float64": 2.0**-1070}[
+            grad.dtype.name
+        ]
+        close = np.abs(grad.astype(np.float64) - share) <= np.abs(share) * 2.0 ** (3 - digits) + least * max(
+            1.0, 1 / float(count)
+        )
         assert close.all(), f"gradient with denominator={name!r}"
 
 
@@ -310,7 +331,9 @@ def exact_weights(batch: Batch) -> Fraction:
         if target == -100:
             continue
         pairs = [(1.0, target)] if isinstance(target, int) else [(q, c) for c, q in enumerate(target)]
-        row = sum((Fraction(q) * (Fraction(float(weight[c])) if weight is not None else 1) for q, c in pairs), Fraction(0))
+        row = sum(
+            (Fraction(q) * (Fraction(float(weight[c])) if weight is not None else 1) for q, c in pairs), Fraction(0)
+        )
         total += row * (Fraction(float(samples[i])) if samples is not None else 1)
     return total
 

@@ -35,7 +35,11 @@ def counts(batch: Batch, i: int) -> bool:
     """Whether row i is in the loss at all."""
     target, options = batch.targets[i], row_options(batch, i)
     if target.ndim == 0:
-        return target != -100 and options.sample_weight != 0 and (options.weight is None or options.weight[int(target)] != 0)
+        return (
+            target != -100
+            and options.sample_weight != 0
+            and (options.weight is None or options.weight[int(target)] != 0)
+        )
     weight = np.ones(len(target)) if options.weight is None else np.array(options.weight)
     return options.sample_weight * float((weight * target.astype(np.float64)).sum()) != 0
 
@@ -65,7 +69,9 @@ def test_every_row_is_within_its_bound_of_the_exact_value(front, batch):
             assert losses[i] == 0
             assert not grad[i].any()
             continue
-        found = bounds.check(batch.logits[i : i + 1], batch.targets[i : i + 1], losses[i : i + 1], grad[i : i + 1], row_options(batch, i))
+        found = bounds.check(
+            batch.logits[i : i + 1], batch.targets[i : i + 1], losses[i : i + 1], grad[i : i + 1], row_options(batch, i)
+        )
         assert found.ok, f"row {i}: {found}"
 
 
@@ -103,10 +109,19 @@ def test_the_gradient_is_the_difference_quotient_of_the_exact_loss(front, batch,
                 up, down = ([*x[:j], x[j] + step, *x[j + 1 :]] for step in (h, -h))
                 slope = (exact_loss(up, t, options) - exact_loss(down, t, options)) / (2 * h * (denominator or 1))
                 # a relative 8 u of everything that may have been subtracted, the worst of all entry bounds
-                scale = options.sample_weight * (max(options.weight or (1,)) * np.sum(np.asarray(t) * 0 + 1.0 if isinstance(t, int) else t) + 1)
-                z = 2 * options.lse_square_scale * (max(abs(float(v)) for v in x if mp.isfinite(v)) + 5) * options.sample_weight
+                scale = options.sample_weight * (
+                    max(options.weight or (1,)) * np.sum(np.asarray(t) * 0 + 1.0 if isinstance(t, int) else t) + 1
+                )
+                z = (
+                    2
+                    * options.lse_square_scale
+                    * (max(abs(float(v)) for v in x if mp.isfinite(v)) + 5)
+                    * options.sample_weight
+                )
                 allowed = 8 * u * float(scale + z) * max(1.0, options.logit_scale)
-                assert abs(float(grad[i, j]) - float(slope)) <= allowed, f"entry {i}, {j}: {grad[i, j]!r} against {float(slope)!r}"
+                assert abs(float(grad[i, j]) - float(slope)) <= allowed, (
+                    f"entry {i}, {j}: {grad[i, j]!r} against {float(slope)!r}"
+                )
 
 
 @law(
@@ -118,7 +133,9 @@ def test_the_gradient_is_the_difference_quotient_of_the_exact_loss(front, batch,
 def test_the_z_loss_pulls_every_logit_down(front, batch):
     """With z large and the loss' own part small, the gradient's sum is 2 z lse: far from 0."""
     batch = batch.on(front)
-    batch = Batch(np.abs(batch.logits) + batch.logits.dtype.type(1), batch.targets, {"lse_square_scale": 0.5, "reduction": "sum"})
+    batch = Batch(
+        np.abs(batch.logits) + batch.logits.dtype.type(1), batch.targets, {"lse_square_scale": 0.5, "reduction": "sum"}
+    )
     finite = np.isfinite(batch.logits.astype(np.float64)).all()
     if finite and batch.logits.astype(np.float64).max() < 1e3:
         _, grad = run(front, batch)

@@ -12,7 +12,7 @@ from tests.accuracy.ulp import ulps
 from tests.fronts import CORE
 from tests.laws.calls import spacing
 from tests.laws.registry import law
-from tests.reference import ReferenceCore
+from tests.reference_core import ReferenceCore
 
 FRONTS = (CORE,)
 APART = {"float32": 1.0, "float64": 6.0}  # ULP between any two ways to cut a row
@@ -68,11 +68,18 @@ def test_the_empty_piece_changes_nothing(front, xs):
     assert front.merge(nothing, nothing) == nothing
 
 
-@law(mutants.MergeWithoutCompensation, fronts=FRONTS, reference=ReferenceCore, share=4, xs=rows(), seed=st.integers(0, 999))
+@law(
+    mutants.MergeWithoutCompensation,
+    fronts=FRONTS,
+    reference=ReferenceCore,
+    share=4,
+    xs=rows(),
+    seed=st.integers(0, 999),
+)
 def test_any_cut_of_a_row_gives_the_same_loss(front, xs, seed):
     if max(xs) == -math.inf:
         return
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311 -- a test's draws
     whole = front.piece(xs)
     for target in {0, len(xs) // 2, max(range(len(xs)), key=xs.__getitem__)}:
         if xs[target] == -math.inf:
@@ -84,15 +91,19 @@ def test_any_cut_of_a_row_gives_the_same_loss(front, xs, seed):
             assert state.max == whole.max
             losses.append(front.nll(state, xs[target]))
         spread = np.array(losses)
-        assert (spread.max() - spread.min()) <= APART["float64"] * max(spacing(spread, "float64").max(), len(xs) * 5e-324)
+        assert (spread.max() - spread.min()) <= APART["float64"] * max(
+            spacing(spread, "float64").max(), len(xs) * 5e-324
+        )
         singles = spread.astype(np.float32).astype(np.float64)
         assert singles.max() - singles.min() <= APART["float32"] * spacing(singles, "float32").max()
-        assert ulps(spread, exact, "float64").max() <= max(3.0 + APART["float64"], len(xs) * (exact.exponent < -1021).max())
+        assert ulps(spread, exact, "float64").max() <= max(
+            3.0 + APART["float64"], len(xs) * (exact.exponent < -1021).max()
+        )
 
 
 @law(mutants.MergeRescalesBoth, fronts=FRONTS, reference=ReferenceCore, share=4, xs=rows(), seed=st.integers(0, 999))
 def test_grouping_matters_at_most_by_rounding(front, xs, seed):
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311 -- a test's draws
     a, b, c = ([*cut(xs, source), [], []][k] for k in range(3))
     if max([*a, *b, *c], default=-math.inf) == -math.inf:
         return
@@ -100,10 +111,15 @@ def test_grouping_matters_at_most_by_rounding(front, xs, seed):
     left, right = front.merge(front.merge(a, b), c), front.merge(a, front.merge(b, c))
 
     assert left.max == right.max
-    assert abs(left.rest - right.rest) <= 6 * float(spacing(np.array(max(left.rest, right.rest)), "float64")) + len(xs) * 5e-324
+    assert (
+        abs(left.rest - right.rest)
+        <= 6 * float(spacing(np.array(max(left.rest, right.rest)), "float64")) + len(xs) * 5e-324
+    )
 
 
-@law(mutants.MergeDropsNan, fronts=FRONTS, reference=ReferenceCore, xs=rows(), odd=st.sampled_from([math.nan, math.inf]))
+@law(
+    mutants.MergeDropsNan, fronts=FRONTS, reference=ReferenceCore, xs=rows(), odd=st.sampled_from([math.nan, math.inf])
+)
 def test_a_nan_or_infinite_piece_shows_in_the_row_however_it_is_merged(front, xs, odd):
     a, b = front.piece([1.0, odd, 0.0]), front.piece(xs)
     for state in (front.merge(a, b), front.merge(b, a)):

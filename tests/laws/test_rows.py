@@ -59,7 +59,13 @@ def test_a_one_hot_row_of_probabilities_is_its_index(front, batch, q_type):
         assert_same(loss_of(front, soft), loss_of(front, batch), "loss alone")
 
 
-@law(mutants.LastClassDropped, mutants.BlockBorderOffByOne, mutants.LabelsThroughFloat, batch=plain(reduction="none"), seed=st.integers(0, 99))
+@law(
+    mutants.LastClassDropped,
+    mutants.BlockBorderOffByOne,
+    mutants.LabelsThroughFloat,
+    batch=plain(reduction="none"),
+    seed=st.integers(0, 99),
+)
 def test_permuting_the_classes_permutes_the_gradient(front, batch, seed):
     batch = batch.on(front)
     order = np.random.default_rng(seed).permutation(batch.logits.shape[1])
@@ -85,7 +91,9 @@ def test_the_gradient_of_a_row_sums_to_zero(front, batch):
 @law(
     mutants.SoftGradWithoutMass,
     needs=("soft",),
-    batch=batches(soft=True, z_loss=0.0, reduction="sum", weighted=False, sampled=False, smoothing=st.sampled_from([0.0, 0.1])),
+    batch=batches(
+        soft=True, z_loss=0.0, reduction="sum", weighted=False, sampled=False, smoothing=st.sampled_from([0.0, 0.1])
+    ),
 )
 def test_the_gradient_of_a_probability_row_sums_to_zero_within_what_was_subtracted(front, batch):
     batch = batch.on(front)
@@ -129,7 +137,10 @@ def test_equal_logits_cost_log_of_the_number_of_classes(front, batch, level):
         for row, t in zip(grad, batch.targets.tolist(), strict=True):
             others[:] = True
             others[t] = False
-            assert ulps_apart(row[others], np.full(classes - 1, 1 / classes).astype(row.dtype)) <= GRAD_ULPS[row.dtype.name] + 0.5
+            assert (
+                ulps_apart(row[others], np.full(classes - 1, 1 / classes).astype(row.dtype))
+                <= GRAD_ULPS[row.dtype.name] + 0.5
+            )
 
 
 @law(

@@ -34,7 +34,10 @@ class Rows:
         """s * w of every row."""
         samples = np.ones(len(self)) if self.sample_weight is None else self.sample_weight
         classes = np.ones(2) if self.weight is None else self.weight
-        return [Fraction(s) * Fraction(float(classes[t])) for s, t in zip(samples.tolist(), self.targets.tolist(), strict=True)]
+        return [
+            Fraction(s) * Fraction(float(classes[t]))
+            for s, t in zip(samples.tolist(), self.targets.tolist(), strict=True)
+        ]
 
 
 def rows_with(losses_from: float, losses_to: float, count: int, rng: np.random.Generator, **weights) -> Rows:

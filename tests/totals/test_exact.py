@@ -2,12 +2,13 @@
 
 import math
 import os
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from tests.totals.cases import exact_sums, random_pieces, rounded, rows_with
+from tests.totals.cases import Rows, exact_sums, random_pieces, rounded, rows_with
 
 
 def kinds(count: int, rng: np.random.Generator) -> dict:
@@ -45,11 +46,11 @@ KINDS = [
 ]
 
 
-def check_splits(rows, splits: int, rng: np.random.Generator) -> None:
+def check_splits(rows, splits: int, rng: np.random.Generator, total_of=Rows.total) -> None:
     """The Total of the whole, and of `splits` random partitions, against fractions."""
     total, mass = exact_sums(rows)
     wanted = rounded(total)
-    whole = rows.total()
+    whole = total_of(rows)
     assert whole.sum == wanted
     assert whole.denominator == rounded(mass)
     if mass > 0 and (rows.sample_weight is None or (rows.sample_weight >= 0).all()):
@@ -57,9 +58,44 @@ def check_splits(rows, splits: int, rng: np.random.Generator) -> None:
     for denominator in (3.0, 7, 0.1, 2.0**-40, 1e300):
         assert whole.loss_over(denominator) == rounded(total / Fraction(denominator))
     for _ in range(splits):
-        parts = [rows.take(piece).total() for piece in random_pieces(len(rows), rng)]
+        parts = [total_of(rows.take(piece)) for piece in random_pieces(len(rows), rng)]
         rng.shuffle(parts)
         assert sum(parts) == whole
+
+
+@dataclass(frozen=True)
+class RoundedTotal:
+    """A wrong Total: every piece is summed exactly, and rounded to float64 before it is added."""
+
+    sum: float
+    denominator: float
+
+    @classmethod
+    def of(cls, rows: Rows) -> "RoundedTotal":
+        """Of some rows."""
+        return cls(*map(rounded, exact_sums(rows)))
+
+    def __add__(self, other):
+        return RoundedTotal(self.sum + other.sum, self.denominator + other.denominator)
+
+    def __radd__(self, other):
+        return self
+
+    @property
+    def loss(self) -> float:
+        """The mean, rounded twice."""
+        return self.sum / self.denominator
+
+    def loss_over(self, denominator: float) -> float:
+        """Rounded twice."""
+        return self.sum / denominator
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_that_are_rounded_before_they_are_added_fail_every_kind(kind):
+    rng = np.random.default_rng(KINDS.index(kind))
+    with pytest.raises(AssertionError):
+        check_splits(kinds(300, rng)[kind], 20, rng, RoundedTotal.of)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,7 +115,14 @@ def test_a_thousand_splits_of_a_hundred_thousand_rows_give_the_fraction_to_the_b
 def test_signed_weights_cancel_down_to_what_is_left():
     rows = kinds(1000, np.random.default_rng(5))["cancelling"]
     total, _ = exact_sums(rows)
-    assert 0 < abs(total) < 2.0**-50 * sum(abs(Fraction(float(s)) * Fraction(float(v))) for s, v in zip(rows.sample_weight, rows.losses, strict=True))
+    assert (
+        0
+        < abs(total)
+        < 2.0**-50
+        * sum(
+            abs(Fraction(float(s)) * Fraction(float(v))) for s, v in zip(rows.sample_weight, rows.losses, strict=True)
+        )
+    )
     assert rows.total().sum == rounded(total)
 
 
