@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from xent import __version__
 from xent.cli import predict, train
-from xent.cli.terminal import prepare_streams, say
+from xent.cli.terminal import fitted, prepare_streams, say
 from xent.core.errors import OptionError, XentError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _failed(error: Exception, *, as_json: bool) -> int:
             "  Please report it, with what the environment variable XENT_TRACEBACK=1 shows."
         )
     status = 2 if isinstance(error, OptionError) else 1
-    say(f"xent: {message}", sys.stderr)
+    say(fitted(f"xent: {message}"), sys.stderr)
     if as_json:
         say(json.dumps({"error": {"kind": type(error).__name__, "message": message, "status": status}}))
     return status

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from xent.cli.show import head
 from xent.cli.terminal import is_live, say
-from xent.fit.columns import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +104,8 @@ class _Live:
         words = _figures(session.epochs[-1], session.prepared.unit) if session.epochs else ""
         if rows > self.first:
             speed = (rows - self.first) / max(self.drawn - self.began, 1e-9)
-            words += f"  {_clock((most * size - rows) / speed)} left"
+            words = words or f"{_speed(speed)} {session.prepared.unit}/s"
+            words += f" ≤ {_clock((most * size - rows) / speed)} left"
         description = f" epoch {min(session.fit.epoch + 1, most)}/{most}"
         self.bar.update(self.task, completed=rows, description=description, words=words.strip())
 
@@ -144,15 +144,22 @@ class _Plain:
             return
         self.said = time.monotonic()
         seconds = (self.said - self.began) / max(epoch.epoch - self.first, 1) * (self.most - epoch.epoch)
-        say(f" epoch {epoch.epoch}/{self.most}  {_figures(epoch, self.unit)}  {_clock(seconds)} left", sys.stderr)
+        say(f" epoch {epoch.epoch}/{self.most} {_figures(epoch, self.unit)} ≤ {_clock(seconds)} left", sys.stderr)
 
 
 def _figures(epoch: Epoch, unit: str) -> str:
     """Loss, accuracy and speed of an epoch."""
-    speed = round(epoch.rows_per_second)
-    speed = speed // 1000 * 1000 if speed >= 10_000 else speed  # noqa: PLR2004  # more digits only flicker
-    losses = f"loss {epoch.train_loss:.3f}  validation {epoch.validation_loss:.3f}"
-    return f"{losses}  accuracy {epoch.validation_accuracy:.3f}  {grouped(speed)} {unit}/s"
+    losses = f"loss {epoch.train_loss:.3f} val {epoch.validation_loss:.3f}"
+    return f"{losses} acc {epoch.validation_accuracy:.3f} {_speed(epoch.rows_per_second)} {unit}/s"
+
+
+def _speed(speed: float) -> str:
+    """A speed without digits that only flicker.
+
+    >>> _speed(812_345.6), _speed(1234.5)
+    ('812k', '1234')
+    """
+    return f"{int(speed) // 1000}k" if speed >= 10_000 else str(int(speed))  # noqa: PLR2004  # five digits and more
 
 
 def _clock(seconds: float) -> str:

@@ -34,7 +34,8 @@ def head(session: Session) -> str:
         joined([*sizes[:2], f"{sizes[2]} {data.unit if data.kind == 'text' else ''}".rstrip() + f" ({data.split})"]),
         joined(
             [
-                f"{data.architecture.words()}, {grouped(len(fit.model.vector))} parameters",
+                data.architecture.words(),
+                f"{grouped(len(fit.model.vector))} parameters",
                 fit.optimizer.words(),
                 f"batches of {fit.batch_size} {divisors}{last}{cut}",
             ]
@@ -52,12 +53,13 @@ def result(run: Run) -> str:
     test = run.test
     unit = "tokens" if run.kind == "text" else "rows"
     perplexity = f"   perplexity {test.perplexity:.1f}" if run.kind == "text" else ""
+    alike = ", as if tokens were independent" if run.kind == "text" else ""
     right = f"{grouped(test.correct)} of {grouped(test.count)}"
     lines = [
         filled(f"stopped: {run.stopped_because}; epoch {run.best_epoch} kept", " ", "   "),
         "",
         _line("test", f"loss {test.loss:.3f}{perplexity}   accuracy {test.accuracy:.3f}   {right}"),
-        _line("", f"95 % interval of the accuracy {test.low:.3f} – {test.high:.3f}"),
+        _line("", f"95 % interval of the accuracy {test.low:.3f} – {test.high:.3f}{alike}"),
         _line("to compare", _baseline(test, unit)),
         *_confused(test),
         *_divided(run.divided),

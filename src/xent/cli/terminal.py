@@ -54,14 +54,14 @@ def filled(text: str, first: str = "", rest: str = "") -> str:
     >>> filled("a b", "1 ", "2 ")
     '1 a b'
     """
-    return textwrap.fill(
-        visible(text),
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    text = visible(text)
+    return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def fitted(message: str) -> str:
+    """A message of several lines, each broken where it is too long; one with a command to copy is not."""
+    lines = message.split("\n")
+    return "\n".join(line if "xent " in line else filled(line.rstrip(), rest="  ") for line in lines)
 
 
 def joined(parts: Iterable[str], separator: str = " · ", indent: str = "") -> str:

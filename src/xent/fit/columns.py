@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST_VALUES = 100  # values of a text column that get a column of their own
+LARGEST = 1e150  # number that can be squared
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Columns:
         kinds      per used column "number", "date" or "category".
         one_scale  all numbers share one scale, as the grey levels of a picture do.
 
-        DataError where a number is infinite or so large that its square is not finite.
+        DataError where a number is infinite, or larger than `LARGEST`.
         """
         numeric = [name for name, kind in kinds.items() if kind != "category"]
         numbers: tuple[Number, ...] = ()
@@ -214,18 +215,17 @@ def _learn_numbers(
 ) -> tuple[Number, ...]:
     """Median, mean and scale of each column of `matrix` (N, columns), NaN where a cell is empty."""
     impute, preprocessing = _sklearn("impute", "preprocessing")
-    imputer = impute.SimpleImputer(strategy="median")
-    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-        filled = imputer.fit_transform(matrix)
-        scaler = preprocessing.StandardScaler().fit(filled)
-        scales = np.full(len(names), filled.std()) if one_scale else scaler.scale_
-    scales = np.where(scales > 0, scales, 1.0)
-    for name, mean, scale in zip(names, scaler.mean_, scales, strict=True):
-        if not (np.isfinite(mean) and np.isfinite(scale)):
+    for name, column in zip(names, matrix.T, strict=True):
+        if np.nanmax(np.abs(column)) > LARGEST:
             raise DataError(
-                f"column {name} has numbers too large to be standardised (above about 1e150).\n"
+                f"column {name} has numbers too large to be standardised (above {LARGEST:g}).\n"
                 "  Rescale it, or leave it out."
             )
+    imputer = impute.SimpleImputer(strategy="median")
+    filled = imputer.fit_transform(matrix)
+    scaler = preprocessing.StandardScaler().fit(filled)
+    scales = np.full(len(names), filled.std()) if one_scale else scaler.scale_
+    scales = np.where(scales > 0, scales, 1.0)
     empty: list[bool] = [bool(np.isnan(column).any()) for column in matrix.T]
     return tuple(
         Number(name, "date" if kinds[name] == "date" else "number", float(fill), float(mean), float(scale), gap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ def write(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())  # else a crash of the machine may leave the new name on an empty file
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise DataError(f"{path} cannot be written: {error.strerror}.") from None
 
 

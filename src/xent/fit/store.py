@@ -159,6 +159,8 @@ def _prepared(meta: Mapping[str, Any], folder: Path) -> tuple[Preparation, Archi
         raise DataError(f"{folder / META} is damaged: {error}.") from None
     inputs = preparation.context if preparation.columns is None else len(preparation.columns.names)
     stored = (folder / MODEL).stat().st_size if (folder / MODEL).exists() else 8 * sizes
+    if min(architecture.inputs, architecture.classes, *architecture.hidden) < 1 or sizes < 1:
+        raise DataError(f"{folder / META} is damaged: a size is not above 0.")
     if architecture.inputs != inputs or architecture.classes != len(preparation.classes) or 8 * sizes > stored:
         raise DataError(f"{folder / META} is damaged: its sizes do not fit each other, or {MODEL}.")
     return preparation, architecture

@@ -55,7 +55,8 @@ def divided(options: Options, unit: str, divisors: NDArray[np.float64], last: in
     summed = options.reduction == "sum"
     advice = ""
     if highest > lowest and not weighted:
-        size = round(float(np.median(divisors)))
+        commonest = max(counted, key=lambda pair: (pair[1], pair[0]))[0]
+        size = round(float(np.median(divisors)) if len(counted) > MOST_DIVISORS else commonest)
         advice = f"--denominator {size} weighs all {unit} alike"
     return Divided(
         reduction=options.reduction,

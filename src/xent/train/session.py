@@ -140,6 +140,8 @@ def resume(folder: Path, epochs: int | None) -> Session:
         options = dataclasses.replace(options, epochs=epochs)
     options, prepared = prepare(options)
     session = Session(options, prepared, folder)
+    for left in folder.glob(".*.part"):  # what a kill left half-written
+        left.unlink()
     measured = store.resume_checkpoint(folder, session.fit, prepared.fingerprint)
     try:
         session.epochs = [Epoch.from_dict(values) for values in measured]
