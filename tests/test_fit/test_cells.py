@@ -17,11 +17,10 @@ from xent.fit.cells import EMPTY, as_numbers, as_words, try_numbers
         (" -2.5e-3 ", -0.0025),
         ("+7", 7.0),
         (".5", 0.5),
-        ("1e308", 1e308),
+        ("1e150", 1e150),
         ("0.1", 0.1),
         ("9007199254740993", 9007199254740992.0),
         ("4.9e-324", 5e-324),
-        ("1.7976931348623157e308", 1.7976931348623157e308),
         ("0.30000000000000004", 0.30000000000000004),
     ],
 )
@@ -30,7 +29,7 @@ def test_text_is_read_as_python_reads_it(cell, value):
 
 
 def test_random_numbers_survive_a_trip_through_text_to_the_bit():
-    values = np.random.default_rng(0).standard_normal(3000) * 10.0 ** np.random.default_rng(1).integers(-300, 300, 3000)
+    values = np.random.default_rng(0).standard_normal(3000) * 10.0 ** np.random.default_rng(1).integers(-300, 148, 3000)
 
     np.testing.assert_array_equal(as_numbers(pl.Series("a", list(map(repr, values.tolist()))), "number", ""), values)
 
@@ -53,8 +52,8 @@ def test_in_a_column_of_words_only_the_empty_cell_is_empty():
         (["0x10"], "number", "f.csv: column a: row 1 holds '0x10', which is no number."),
         (["2024-01-01", "soon"], "date", "f.csv: column a: row 2 holds 'soon', which is no date."),
         (["2024-02-30"], "date", "f.csv: column a: row 1 holds '2024-02-30', which is no date."),
-        (["1", "inf"], "number", "f.csv: column a: row 2 holds 'inf': a number must be finite."),
-        (["-1e999"], "number", "f.csv: column a: row 1 holds '-1e999': a number must be finite."),
+        (["1", "inf"], "number", "f.csv: column a: row 2 holds 'inf': a number must be finite, and within ±1e+150."),
+        (["-1e999"], "number", "f.csv: column a: row 1 holds '-1e999': a number must be finite, and within ±1e+150."),
     ],
 )
 def test_what_is_no_number_is_named_with_its_row(cells, kind, message):
@@ -65,7 +64,7 @@ def test_what_is_no_number_is_named_with_its_row(cells, kind, message):
 
 
 def test_an_infinite_number_of_a_typed_column_is_refused():
-    with pytest.raises(DataError, match=r"^column a: row 2 holds inf: a number must be finite\.$"):
+    with pytest.raises(DataError, match=r"^column a: row 2 holds inf: a number must be finite, and within ±1e\+150\.$"):
         as_numbers(pl.Series("a", [0.0, np.inf]), "number", "")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LARGEST = 1e150  # a number whose square is finite: it can be standardised
 EMPTY = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")  # in a column of numbers or dates
 
 
@@ -21,7 +22,7 @@ def as_numbers(column: pl.Series, kind: str, where: str) -> Floats:
     """The cells as float64 (N,), NaN where empty; dates as days since 1970-01-01.
 
     In text a cell counts as empty if it is one of `EMPTY`. DataError with row and cell for one that is no number,
-    or infinite.
+    or beyond `LARGEST`.
 
     >>> import polars as pl
     >>> as_numbers(pl.Series("a", [" 1.5", "NA", "-2e3"]), "number", "")
@@ -33,10 +34,13 @@ def as_numbers(column: pl.Series, kind: str, where: str) -> Floats:
     if values is None:
         row = next(i for i in range(len(column)) if try_numbers(column[i : i + 1], kind) is None)
         raise DataError(f"{_place(column.name, where)}: row {row + 1} holds {column[row]!r}, which is no {kind}.")
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        row = int(infinite[0])
-        raise DataError(f"{_place(column.name, where)}: row {row + 1} holds {column[row]!r}: a number must be finite.")
+    outside = np.flatnonzero(np.abs(values) > LARGEST)
+    if len(outside):
+        row = int(outside[0])
+        raise DataError(
+            f"{_place(column.name, where)}: row {row + 1} holds {column[row]!r}: "
+            f"a number must be finite, and within ±{LARGEST:g}."
+        )
     return values
 
 

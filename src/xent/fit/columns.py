@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST_VALUES = 100  # values of a text column that get a column of their own
-LARGEST = 1e150  # number that can be squared
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Columns:
         kinds      per used column "number", "date" or "category".
         one_scale  all numbers share one scale, as the grey levels of a picture do.
 
-        DataError where a number is infinite, or larger than `LARGEST`.
+        DataError as in `as_numbers`.
         """
         numeric = [name for name, kind in kinds.items() if kind != "category"]
         numbers: tuple[Number, ...] = ()
@@ -215,12 +214,6 @@ def _learn_numbers(
 ) -> tuple[Number, ...]:
     """Median, mean and scale of each column of `matrix` (N, columns), NaN where a cell is empty."""
     impute, preprocessing = _sklearn("impute", "preprocessing")
-    for name, column in zip(names, matrix.T, strict=True):
-        if np.nanmax(np.abs(column)) > LARGEST:
-            raise DataError(
-                f"column {name} has numbers too large to be standardised (above {LARGEST:g}).\n"
-                "  Rescale it, or leave it out."
-            )
     imputer = impute.SimpleImputer(strategy="median")
     filled = imputer.fit_transform(matrix)
     scaler = preprocessing.StandardScaler().fit(filled)

@@ -18,7 +18,7 @@ def write(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())  # else a crash of the machine may leave the new name on an empty file
         temporary.replace(path)
@@ -44,3 +44,12 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise DataError(f"{path} is damaged: a JSON object was expected, not {type(values).__name__}.")
     return values
+
+
+def first_line(error: Exception) -> str:
+    r"""What another package's error says, on one line and without its full stop.
+
+    >>> first_line(ValueError("bad magic.\nmore")), first_line(EOFError())
+    ('bad magic', 'EOFError')
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xent.core.errors import DataError, missing
-from xent.fit.files import read_json, write
+from xent.fit.files import first_line, read_json, write
 from xent.fit.model import Architecture, Model
 from xent.fit.trained import Preparation, Trained
 
@@ -142,7 +142,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001  # SafetensorError derives from Exception; whatever it is, the file is no good
-        raise DataError(f"{path} is damaged: {str(error).splitlines()[0]}.") from None
+        raise DataError(f"{path} is damaged: {first_line(error)}.") from None
     if not isinstance(note, dict) or any(a.dtype != np.float64 for a in arrays.values()):
         raise DataError(f"{path} is damaged: float64 arrays and a note were expected.")
     return arrays, note

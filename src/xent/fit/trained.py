@@ -10,6 +10,7 @@ import numpy as np
 from xent.core.errors import DataError, KindError, ShapeError
 from xent.fit.cells import polars
 from xent.fit.columns import Columns
+from xent.fit.files import first_line
 from xent.fit.threads import one_blas_thread
 from xent.fit.tokens import Vocabulary, tokens_of
 
@@ -137,7 +138,7 @@ def _series(name: str, values: Any) -> Any:  # noqa: ANN401  # a column of any k
             return pl.Series(name, [None if v is None or v != v else v for v in array.tolist()])  # noqa: PLR0124  # NaN
         return pl.Series(name, array)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise KindError(f"column {name} cannot be used: {str(error).splitlines()[0]}.") from None
+        raise KindError(f"column {name} cannot be used: {first_line(error)}.") from None
 
 
 def _some(names: Sequence[str]) -> str:

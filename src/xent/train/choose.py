@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xent.core.errors import DataError, OptionError
-from xent.fit.cells import as_words, polars, try_numbers
+from xent.fit.cells import as_numbers, as_words, polars, try_numbers
 from xent.fit.columns import MOST_VALUES, grouped, rows
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def _kind(column: pl.Series, title: str) -> tuple[str | None, str]:
         note = f"left out: {name} is empty in every row"
     elif dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Time):
         note = f"left out: {name} holds {str(dtype).split('(')[0].lower()} values, which are not used"
-    elif (numbers := try_numbers(column, "number")) is not None:
-        if _numbers_rows(name, numbers):
+    elif try_numbers(column, "number") is not None:
+        if _numbers_rows(name, as_numbers(column, "number", title)):
             note = f"left out: {name} has another whole number in every row: it identifies rows"
         else:
             kind = "number"

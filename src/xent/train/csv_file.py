@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xent.core.errors import DataError
 from xent.fit.cells import polars
+from xent.fit.files import first_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +39,7 @@ def read_csv(content: bytes, name: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         frame = pl.read_csv(io.BytesIO(content), separator=delimiter, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         _check_rows(content, name, delimiter, len(header))
-        raise DataError(f"{name} is no .csv file that can be read: {str(error).splitlines()[0]}.") from None
+        raise DataError(f"{name} is no .csv file that can be read: {first_line(error)}.") from None
     if len(frame.columns) != len(header):
         raise DataError(f"{name} is damaged: its header has {len(header)} cells, its rows {len(frame.columns)}.")
     frame.columns = header

@@ -12,6 +12,7 @@ import numpy as np
 
 from xent.core.errors import DataError
 from xent.fit.cells import polars
+from xent.fit.files import first_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +45,8 @@ def read_npz(content: bytes, name: str, most_bytes: int) -> Arrays:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {key.lower(): file[key] for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{name} is damaged: {str(error).splitlines()[0]}.") from None
+    except Exception as error:  # noqa: BLE001  # a damaged archive raises whatever it likes
+        raise DataError(f"{name} is damaged: {first_line(error)}.") from None
     test_from = None
     if set(arrays) >= _SPLIT:
         if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
@@ -109,7 +110,7 @@ def _check_sizes(content: bytes, name: str, most_bytes: int) -> None:
                 promised = max(math.prod(shape) * max(dtype.itemsize, 8), info.file_size)  # float64 in the end
                 if promised > most_bytes:
                     raise DataError(f"{name}: {array} has {promised:,} bytes: at most {most_bytes:,} are read.")
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{name} is no .npz file that can be read: {str(error).splitlines()[0]}.") from None
+    except DataError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a damaged archive raises whatever it likes: zlib.error, SyntaxError, …
+        raise DataError(f"{name} is no .npz file that can be read: {first_line(error)}.") from None

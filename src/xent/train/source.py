@@ -11,6 +11,7 @@ import numpy as np
 
 from xent.core.errors import DataError, missing
 from xent.fit.cells import polars
+from xent.fit.files import first_line
 from xent.train.csv_file import read_csv
 from xent.train.npz_file import read_npz
 
@@ -101,5 +102,5 @@ def _parquet(content: bytes, name: str) -> pl.DataFrame:
             raise DataError(f"{name} has {rows:,} rows of {len(schema):,} columns: too large. Give a part of it.")
         frame: pl.DataFrame = module.read_parquet(io.BytesIO(content))
     except (module.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{name} is no .parquet file that can be read: {str(error).splitlines()[0]}.") from None
+        raise DataError(f"{name} is no .parquet file that can be read: {first_line(error)}.") from None
     return frame
