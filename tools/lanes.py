@@ -35,6 +35,7 @@ class Lane:
     again: bool = False  # runs what other lanes run, in other circumstances
     marked: str = "not browser and not slow"
     workers: int = WORKERS
+    options: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     prepare: wheels.Prepare = wheels.nothing
 
@@ -61,8 +62,9 @@ LANES = (
     Lane(
         "lowest",
         "a sample, on the wheel with the lowest versions supported",
-        ("tests/laws", "tests/test_layer.py", "tests/test_layer_input.py"),
+        ("tests/laws", "tests/test_layer.py", "tests/test_layer_input.py", "tests/test_fit", "tests/test_train"),
         again=True,
+        options=("-W", "ignore::DeprecationWarning"),  # of old packages, about the newer ones that they use
         prepare=wheels.lowest,
     ),
     Lane("acceptance", "the long grids", ("tests",), marked="slow", again=True, workers=0),
@@ -120,7 +122,7 @@ def arguments(lane: Lane) -> list[str]:
     parallel = ["-n", str(lane.workers)] if lane.workers else []
     # the conftest.py of the root is for the documentation, and needs a package that not every environment has
     below = ["--confcutdir=tests"] if all(path.startswith("tests") for path in lane.paths) else []
-    return ["-q", "--no-header", "-rfE", "-m", lane.marked, *parallel, *below, *left_out, *lane.paths]
+    return ["-q", "--no-header", "-rfE", "-m", lane.marked, *parallel, *below, *left_out, *lane.options, *lane.paths]
 
 
 def others() -> list[str]:

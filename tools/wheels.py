@@ -31,7 +31,7 @@ def plain() -> tuple[str, dict[str, str]]:
 
 def lowest() -> tuple[str, dict[str, str]]:
     """The wheel and the lowest version of each package that it can use, with the tools of the tests."""
-    bounds = [lower_bound(each) for each in requirements()]
+    bounds = [lower_bound(each) for each in [*requirements(), *requirements("cli")]]
     tools = [str(each) for each in requirements("dev") if each.name in TOOLS]
     return str(python_of(bring("lowest", [*bounds, *tools]))), {}
 
@@ -67,7 +67,7 @@ def bring(name: str, also: Sequence[str]) -> Path:
 
 
 def requirements(extra: str = "") -> list[Requirement]:
-    """What the package requires on this Python, or what one of its extras adds; `cli` comes along with neither."""
+    """What the package requires on this Python, or what one of its extras adds."""
     table = project()["project"]
     listed = table["optional-dependencies"][extra] if extra else table["dependencies"]
     found = [Requirement(line) for line in listed]
