@@ -66,14 +66,32 @@ def test_a_class_with_one_row_trains():
 @pytest.mark.parametrize(
     ("labels", "test", "message"),
     [
-        ([0, 1, 0], 0.15, "3 rows of 2 classes are too few: beside one of each class for training,\n"
-         "  15% of all are needed for validation, as many for the test."),
-        ([0, 1, 0], 0.0, "3 rows of 2 classes are too few: beside one of each class for training,\n"
-         "  15% of all are needed for validation."),
-        (list(range(50)), 0.15, "50 rows of 50 classes are too few: beside one of each class for training,\n"
-         "  15% of all are needed for validation, as many for the test."),
+        (
+            [0, 1, 0],
+            0.15,
+            (
+                "3 rows of 2 classes are too few: beside one of each class for training,\n"
+                "  15% of all are needed for validation, as many for the test."
+            ),
+        ),
+        (
+            [0, 1, 0],
+            0.0,
+            (
+                "3 rows of 2 classes are too few: beside one of each class for training,\n"
+                "  15% of all are needed for validation."
+            ),
+        ),
+        (
+            list(range(50)),
+            0.15,
+            (
+                "50 rows of 50 classes are too few: beside one of each class for training,\n"
+                "  15% of all are needed for validation, as many for the test."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_too_few_rows_are_refused(labels, test, message):
     with pytest.raises(DataError) as error:
         stratified(np.array(labels), 0, test=test)

@@ -40,14 +40,18 @@ def test_a_plain_table_needs_no_remark(tmp_path):
     ("name", "cells", "note"),
     [
         ("id", list(range(1, N + 1)), "left out: id has another whole number in every row: it identifies rows"),
-        ("customer_id", list(range(0, 7 * N, 7)), "left out: customer_id has another whole number in every row: it identifies rows"),
-        ("ticket", [f"T{i}x" for i in range(N)] , None),
+        (
+            "customer_id",
+            list(range(0, 7 * N, 7)),
+            "left out: customer_id has another whole number in every row: it identifies rows",
+        ),
+        ("ticket", [f"T{i}x" for i in range(N)], None),
         ("none", [None] * N, "left out: none is empty in every row"),
         ("day", [f"2024-01-{1 + i % 28:02d}" for i in range(N)], "day is a date: taken as a number of days"),
         ("same", ["x"] * N, "left out: same is the same in every training row"),
         ("zero", [0] * N, "left out: zero is the same in every training row"),
     ],
-)  # fmt: skip
+)
 def test_an_unusual_column_gets_a_line(tmp_path, name, cells, note):
     data = prepared(tmp_path, {name: cells, **flowers()})
 
@@ -183,16 +187,26 @@ def test_a_quantity_is_refused_as_a_class_and_many_whole_numbers_get_a_line(tmp_
     ("name", "cell", "message"),
     [
         ("petal", "inf", "flowers.csv: column petal: row 5 holds 'inf': a number must be finite, and within ±1e+150."),
-        ("petal", "1e999", "flowers.csv: column petal: row 5 holds '1e999': a number must be finite, and within ±1e+150."),
+        (
+            "petal",
+            "1e999",
+            "flowers.csv: column petal: row 5 holds '1e999': a number must be finite, and within ±1e+150.",
+        ),
         (
             "petal",
             "n.a.",
-            "flowers.csv: column petal: row 5 holds 'n.a.', and 89 of 90 cells are numbers.\n"
-            "  Correct the cell, or leave it empty.",
+            (
+                "flowers.csv: column petal: row 5 holds 'n.a.', and 89 of 90 cells are numbers.\n"
+                "  Correct the cell, or leave it empty."
+            ),
         ),
-        ("petal", "-1e200", "flowers.csv: column petal: row 5 holds '-1e200': a number must be finite, and within ±1e+150."),
+        (
+            "petal",
+            "-1e200",
+            "flowers.csv: column petal: row 5 holds '-1e200': a number must be finite, and within ±1e+150.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_cell_that_cannot_be_used_is_named(tmp_path, name, cell, message):
     columns = flowers()
     columns[name][4] = cell
@@ -247,11 +261,17 @@ def test_the_test_rows_may_come_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"species": ["rex"] + ["setosa"] * 29}, "late.csv: row 1 has 'rex' in species, which is no class of the training rows."),
-        ({"species": ["setosa", None] * 15}, "late.csv: row 2 has an empty cell in species, which is no class of the training rows."),
+        (
+            {"species": ["rex"] + ["setosa"] * 29},
+            "late.csv: row 1 has 'rex' in species, which is no class of the training rows.",
+        ),
+        (
+            {"species": ["setosa", None] * 15},
+            "late.csv: row 2 has an empty cell in species, which is no class of the training rows.",
+        ),
         ({"petal": ["x"] * 30}, "late.csv: column petal: row 1 holds 'x', which is no number."),
     ],
-)  # fmt: skip
+)
 def test_a_test_file_that_does_not_fit_is_refused(tmp_path, change, message):
     late = write_csv(tmp_path / "late.csv", {**flowers(30), **change})
 

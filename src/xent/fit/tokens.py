@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 RARE = "<rare>"  # class 0: every token that is not in the vocabulary
 END = "<end>"  # class 1: the paragraph is over
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_TOKEN = re.compile(r"\w+|([^\w\s])\1*")
+_LONGEST_RUN = 3  # of one mark: a ruler of 40 dashes is the token of three
 
 
 def tokens_of(text: str) -> list[str]:
-    """Words and single marks, in lower case.
+    """Words, and runs of one mark, in lower case.
 
-    >>> tokens_of("If x < 0: raise ValueError.")
-    ['if', 'x', '<', '0', ':', 'raise', 'valueerror', '.']
+    >>> tokens_of("If x // 2: raise Odd. -------")
+    ['if', 'x', '//', '2', ':', 'raise', 'odd', '.', '---']
     """
-    return _TOKEN.findall(text.lower())
+    found = (match for match in _TOKEN.finditer(text.lower()))
+    return [m[0][:_LONGEST_RUN] if m[1] else m[0] for m in found]
 
 
 def paragraphs_of(text: str) -> list[str]:

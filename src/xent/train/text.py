@@ -24,13 +24,15 @@ CLASSES = 2048  # the vocabulary, "rare" and "end" included
 CONTEXT = 3  # tokens that the next one is predicted from
 EMBEDDING = 32  # numbers a token becomes
 LONGEST = 64  # tokens; a longer paragraph is cut, its pieces keeping their context
+SAME = 32  # words; paragraphs that begin with the same ones are the same paragraph
 SHARE = 0.1  # of the paragraphs for validation, and for the test
 
 
-def reference_text() -> list[str]:
-    """The paragraphs of `pydoc_data.topics`, in order, each once. DataError where this Python came without it.
+def reference_text() -> list[tuple[str, ...]]:
+    """The paragraphs of `pydoc_data.topics` as tokens, in order, each once. DataError where this Python lacks it.
 
-    Many paragraphs stand in several topics; one that were in training and in the test would be no test.
+    Many paragraphs stand in several topics, with other marks or another end; one in training and in the test would be
+    no test. So of those that begin with the same `SAME` words the first is taken.
     """
     try:
         from pydoc_data.topics import topics
@@ -39,7 +41,11 @@ def reference_text() -> list[str]:
             "this Python came without pydoc_data, the text of its language reference.\n"
             "  Use a Python with its standard library whole, or other data: xent train digits"
         ) from None
-    return list(dict.fromkeys(part for name in sorted(topics) for part in paragraphs_of(topics[name])))
+    parts = (tuple(tokens_of(part)) for name in sorted(topics) for part in paragraphs_of(topics[name]))
+    once: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for part in parts:
+        once.setdefault(tuple(token for token in part if token[0].isalnum())[:SAME], part)
+    return list(filter(None, once.values()))
 
 
 def prepare_text(options: Options) -> Prepared:
@@ -47,7 +53,7 @@ def prepare_text(options: Options) -> Prepared:
     for name, value in (("--target", options.target), ("--test", options.test)):
         if value is not None:
             raise OptionError(f"{name} is for tables: text predicts each next token of its own paragraphs.")
-    texts = [tokens for tokens in map(tokens_of, reference_text()) if tokens]
+    texts = reference_text()
     order = np.random.default_rng([options.seed, 0]).permutation(len(texts))
     held = round(SHARE * len(texts))
     parts = {"test": order[:held], "validation": order[held : 2 * held], "train": order[2 * held :]}
