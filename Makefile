@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test acceptance accuracy install-size figures docs lint format types imports clean
+.PHONY: help demo test acceptance coverage accuracy install-size figures docs lint format types imports clean
 export PYTHON
 
 TEST := sh tools/setup.sh cli dev
@@ -28,6 +28,14 @@ test:  ## set up and run the whole suite, lane by lane  (some: make test LANES="
 acceptance:  ## the long grids that are no part of `make test`
 	@$(TEST)
 	@$(RUN) .venv/bin/python tools/lanes.py acceptance
+	@echo "== digits over 20 splits"
+	@$(RUN) .venv/bin/xent train digits --repeat 20
+
+coverage:  ## which lines and branches the tests reach, the kernels run as plain Python
+	@$(TEST)
+	@NUMBA_DISABLE_JIT=1 $(RUN) .venv/bin/python -m coverage run -m pytest -q -m "not browser and not slow" src tests
+	@$(RUN) .venv/bin/python -m coverage combine -q
+	@$(RUN) .venv/bin/python -m coverage report
 
 accuracy:  ## worst error of loss and gradient by class count, rows and dtype, beside NumPy's textbook formula
 	@$(TEST)
