@@ -1,4 +1,4 @@
-"""Micro-batches on real text with uneven padding: the weights of the whole batch; the mean of their means is another."""
+"""Micro-batches on real text, unevenly padded: the weights of the whole batch; the mean of their means is another."""
 
 import dataclasses
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STATUS = """\
-exit status: 0 fine, 1 a finding or failure, 2 wrong usage, 130 stopped by Ctrl-C
+exit status: 0 fine, 1 a finding or failure, 2 wrong usage, 130 after Ctrl-C
 results go to stdout, progress and remarks to stderr"""
 
 

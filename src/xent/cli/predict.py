@@ -29,7 +29,7 @@ def add_parser(commands: Subparsers, status: str) -> None:
     parser = commands.add_parser(
         "predict",
         help="use what `xent train` wrote on new rows",
-        description="Predict the class of each row of a file, with the model in a folder that `xent train` wrote.",
+        description="Predict the class of each row of a file with a model that `xent train` wrote.",
         epilog=EXAMPLES + status,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

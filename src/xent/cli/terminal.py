@@ -60,7 +60,7 @@ def filled(text: str, first: str = "", rest: str = "") -> str:
 
 def fitted(message: str) -> str:
     """A message of several lines, each broken where it is too long; one with a command to copy is not."""
-    lines = message.split("\n")
+    lines = message.replace(": pip install", ":\n  pip install").split("\n")
     return "\n".join(line if "xent " in line else filled(line.rstrip(), rest="  ") for line in lines)
 
 

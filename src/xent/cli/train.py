@@ -35,8 +35,8 @@ def add_parser(commands: Subparsers, status: str) -> None:
     parser = commands.add_parser(
         "train",
         help="train a model on a table or on text, with a report",
-        description="Train a softmax regression or a multi-layer perceptron in mini-batches, test it on\n"
-        "rows that had no say in it, and write a folder with model, measurements and report.",
+        description="Train a softmax regression or a multi-layer perceptron in mini-batches, test\n"
+        "it on rows that had no say in it, and write a folder with model and report.",
         epilog=EXAMPLES + status,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
