@@ -31,9 +31,10 @@ acceptance:  ## the long grids that are no part of `make test`
 	@echo "== digits over 20 splits"
 	@$(RUN) .venv/bin/xent train digits --repeat 20
 
-coverage:  ## which lines and branches the tests reach, the kernels run as plain Python
+coverage:  ## which lines and branches the tests reach; the kernels by a sample that runs them as plain Python
 	@$(TEST)
-	@NUMBA_DISABLE_JIT=1 $(RUN) .venv/bin/python -m coverage run -m pytest -q -m "not browser and not slow" src tests
+	@$(RUN) .venv/bin/python -m coverage run -m pytest -q -m "not browser and not slow" src tests
+	@NUMBA_DISABLE_JIT=1 $(RUN) .venv/bin/python -m coverage run -m pytest -q -m "not slow" src tests/laws
 	@$(RUN) .venv/bin/python -m coverage combine -q
 	@$(RUN) .venv/bin/python -m coverage report
 
