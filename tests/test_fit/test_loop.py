@@ -165,6 +165,13 @@ def test_a_loss_that_is_no_number_stops_the_run_with_one_message(objective, hint
     )
 
 
+def test_a_validation_loss_that_is_no_number_stops_the_run_too():
+    fit = a_fit(rows())
+    fit.epoch = 3
+    with pytest.raises(XentError, match=r"^the loss is no finite number any more: validation after epoch 3, SGD with"):
+        fit.keep_best(math.inf)
+
+
 def test_the_best_epoch_is_kept_and_the_first_of_equals():
     fit = a_fit(rows())
     for epoch, loss in enumerate([3.0, 1.0, 2.0, 1.0], start=1):

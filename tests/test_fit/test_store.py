@@ -229,6 +229,13 @@ def test_a_file_cut_anywhere_is_refused(folder, name):
         assert name in refused(folder)
 
 
+def test_a_file_much_larger_than_its_model_is_refused_unread(folder):
+    with (folder / store.MODEL).open("ab") as file:
+        file.truncate(2**30)
+
+    assert refused(folder).startswith(f"{folder / store.MODEL} is damaged: it has 1,073,741,824 bytes, and at most ")
+
+
 def test_any_one_byte_changed_is_a_message_or_another_number(folder):
     """A flipped byte may still be a number; it is never another exception than DataError."""
     whole = bytearray((folder / store.MODEL).read_bytes())

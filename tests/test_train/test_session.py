@@ -61,7 +61,7 @@ def timeless(record):
 
 def result(folder: Path) -> dict:
     """Everything a folder holds, but times."""
-    tensors = {name: store.read_tensors(folder / name) for name in (store.MODEL, store.CHECKPOINT)}
+    tensors = {name: store.read_tensors(folder / name, 2**20) for name in (store.MODEL, store.CHECKPOINT)}
     lines = (folder / session.METRICS).read_text().splitlines()
     return {
         "files": sorted(path.name for path in folder.iterdir()),

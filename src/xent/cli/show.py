@@ -24,6 +24,9 @@ def head(session: Session) -> str:
     divisors = "paragraphs" if data.kind == "text" else "rows"
     left = len(data.train) % fit.batch_size
     last = f", the last {left}" if left else ""
+    batches = f"batches of {fit.batch_size} {divisors}{last}"
+    if len(data.train) <= fit.batch_size:
+        batches = f"one batch of {len(data.train)} {divisors}"
     cut = f", cut in {options.micro_batches}" if options.micro_batches > 1 else ""
     sizes = [
         f"{name} {grouped(part.size)}"
@@ -37,7 +40,7 @@ def head(session: Session) -> str:
                 data.architecture.words(),
                 f"{grouped(len(fit.model.vector))} parameters",
                 fit.optimizer.words(),
-                f"batches of {fit.batch_size} {divisors}{last}{cut}",
+                f"{batches}{cut}",
             ]
         ),
         filled(rule(options, data.unit), rest="  "),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MOST_JSON = 2**28  # bytes
+
+
 def write(path: Path, content: bytes | str) -> None:
     """Write `path` (text as UTF-8) under a temporary name in its folder, then replace. DataError where that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -33,12 +36,23 @@ def write_json(path: Path, values: Any) -> None:  # noqa: ANN401  # whatever JSO
     write(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read(path: Path, most: int) -> bytes:
+    """The bytes of a file. DataError if it is missing, cannot be read or has more than `most` bytes."""
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise DataError(f"{path} is damaged: it has {size:,} bytes, and at most {most:,} were expected.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. DataError if the file is missing, unreadable or not a JSON object."""
     try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        values = json.loads(read(path, MOST_JSON))
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError(f"{path} is damaged: not JSON ({error}).") from None
     if not isinstance(values, dict):

@@ -137,7 +137,7 @@ class Fit:
                 step_total, step_correct = self._gradient(layer, cut, self.objective.divisor(targets))
                 norm = math.sqrt(self.model.gradient @ self.model.gradient)
                 if not (math.isfinite(step_total.sum) and math.isfinite(norm)):
-                    raise self._diverged(len(norms) + 1)
+                    raise self._diverged(f"epoch {self.epoch + 1}, step {len(norms) + 1}")
                 self.optimizer.step(self.model.vector, self.model.gradient)
                 total, correct = total + step_total, correct + step_correct
                 done += int(np.count_nonzero(targets != IGNORED))
@@ -157,7 +157,9 @@ class Fit:
         return np.array(found), last
 
     def keep_best(self, validation_loss: float) -> None:
-        """Remember the weights if no epoch had a lower validation loss."""
+        """Remember the weights if no epoch had a lower validation loss. XentError for one that is not finite."""
+        if not math.isfinite(validation_loss):
+            raise self._diverged(f"validation after epoch {self.epoch}")
         if validation_loss < self.best_loss:
             self.best_epoch, self.best_loss = self.epoch, validation_loss
             self.best[...] = self.model.vector
@@ -185,13 +187,13 @@ class Fit:
             correct += int(np.count_nonzero(logits.argmax(axis=-1) == targets))
         return total, correct
 
-    def _diverged(self, step: int) -> XentError:
+    def _diverged(self, where: str) -> XentError:
         """The loss or its gradient is no number any more."""
         hint = "a smaller --lr"
         if self.objective.reduction == "sum":
             hint += ": a sum is as many times longer than a mean as a batch has rows"
         return XentError(
-            f"the loss is no finite number any more: epoch {self.epoch + 1}, step {step}, {self.optimizer.words()}.\n"
+            f"the loss is no finite number any more: {where}, {self.optimizer.words()}.\n"
             f"  Steps were too long. Try {hint}."
         )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xent.core.errors import DataError, missing
-from xent.fit.files import first_line, read_json, write
+from xent.fit.files import first_line, read, read_json, write
 from xent.fit.model import Architecture, Model
 from xent.fit.trained import Preparation, Trained
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MODEL, META, CHECKPOINT = "model.safetensors", "model.json", "checkpoint.safetensors"
 FORMAT = 1  # of the folder; a reader refuses another one
+_MOST_NOTE = 2**26  # bytes of header and note: measurements of some 100 000 epochs
 _NOTE = "xent"  # the one key of a file's metadata: with several, safetensors writes them in any order
 
 
@@ -52,7 +53,7 @@ def load(folder: str | os.PathLike[str]) -> Trained:
             f"  Go on with   xent train --resume {shlex.quote(str(folder))}"
         )
     model = Model(architecture)
-    arrays, _ = read_tensors(folder / MODEL)
+    arrays, _ = read_tensors(folder / MODEL, model.vector.nbytes)
     model.load(arrays, str(folder / MODEL))
     return Trained(folder, model, preparation)
 
@@ -101,7 +102,7 @@ def resume_checkpoint(folder: Path, fit: Fit, fingerprint: str) -> list[dict[str
     path = folder / CHECKPOINT
     if not path.exists():
         return []
-    stored, note = read_tensors(path)
+    stored, note = read_tensors(path, sum(array.nbytes for array in fit.arrays().values()))
     if note.get("fingerprint") != fingerprint:
         raise DataError(
             f"{path} belongs to other rows than there are now:\n"
@@ -131,16 +132,14 @@ def tensors(arrays: Mapping[str, Floats], note: Mapping[str, Any]) -> bytes:
     return content
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
-    """The arrays of a safetensors file, and its note. DataError if it cannot be read or is damaged."""
+def read_tensors(path: Path, size: int) -> tuple[dict[str, Floats], dict[str, Any]]:
+    """The arrays of a safetensors file, together of `size` bytes, and its note. DataError if it is damaged."""
     st = _safetensors()
+    content = read(path, size + _MOST_NOTE)
     try:
-        content = path.read_bytes()
         arrays: dict[str, Floats] = st.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         note = json.loads(header.get("__metadata__", {}).get(_NOTE, "{}"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001  # SafetensorError derives from Exception; whatever it is, the file is no good
         raise DataError(f"{path} is damaged: {first_line(error)}.") from None
     if not isinstance(note, dict) or any(a.dtype != np.float64 for a in arrays.values()):
