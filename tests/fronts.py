@@ -157,7 +157,6 @@ NUMPY_HOSTILE = {
     "85": "not applicable: one process, no shards; core's merge is in tests/laws",
 }
 LAYER_HOSTILE = NUMPY_HOSTILE | {
-    "78": "not applicable: forward copies the logits, so more than 2**31 of them need their memory",
     "21": "follows the book: integral floats are taken as labels",
     "23": "follows the book: (N, 1) labels are taken",
     "26": "follows the book: integer one-hot is taken",

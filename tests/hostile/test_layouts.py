@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from tests.fronts import NUMPY
 from tests.hostile.table import GRAD, INF, LOSS, NAN, T, X, both, empty, refuse, row
 from tests.laws import test_large
-from tests.laws.registry import LAWS
 from xent.core.errors import OptionError
 
 
@@ -114,6 +112,6 @@ def test_ignored_rows_may_hold_anything_also_all_of_them(front):
 
 
 @pytest.mark.slow
-@row("78", fronts=[NUMPY])
+@row("78")
 def test_more_than_2_to_the_31_logits(front):
-    LAWS[test_large.test_rows_beyond_2_to_the_31_logits_find_their_own_target.__name__].check(front=front)
+    test_large.check(front, rows=2**31 // 1000 + 5000, classes=1000, late=4000)

@@ -65,7 +65,10 @@ def ulps_apart(a: Any, b: Any) -> float:
 
 
 def normal(a: np.ndarray) -> np.ndarray:
-    """Where an array is 0 or a normal number of its dtype."""
+    """Where an array holds normal numbers of its dtype, so that a power of two multiplies them exactly.
+
+    Neither 0 nor the smallest normal number itself: each may be a subnormal that was rounded.
+    """
     x = np.abs(a.astype(np.float64))
     form = FORMATS[a.dtype.name]
-    return (x == 0) | (x >= 2.0 ** (form.lowest + form.digits - 1)) | ~np.isfinite(x)
+    return (x > 2.0 ** (form.lowest + form.digits - 1)) | ~np.isfinite(x)
