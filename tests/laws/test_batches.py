@@ -260,6 +260,22 @@ def test_twice_the_sample_weight_is_twice_the_gradient(front, batch):
 
 
 @law(
+    mutants.WeightDroppedFromDenominator,
+    needs=("sample_weight",),
+    batch=batches(dtypes=DOUBLES, z_loss=0.0),
+    power=st.sampled_from([-60, -1, 1, 60, 400, 900]),
+)
+def test_a_common_factor_of_the_sample_weights_leaves_the_mean(front, batch, power):
+    batch = batch.on(front)
+    weight = batch.options.get("sample_weight", np.ones(len(batch.logits)))
+    (loss, grad), (other_loss, other) = run(front, batch), run(front, batch, sample_weight=weight * 2.0**power)
+
+    assert_same(other_loss, loss, f"loss with weights times 2**{power}")
+    exact = normal(grad) & normal(other)
+    assert_same(other[exact], grad[exact], f"gradient with weights times 2**{power}")
+
+
+@law(
     mutants.NegativeWeightsClamped,
     needs=("sample_weight",),
     batch=batches(dtypes=DOUBLES, reduction=st.sampled_from(["sum", "none"])),
