@@ -138,7 +138,10 @@ def soft_error(grad, exact: ExactBatch, targets, options: Options, size: float) 
     p = exact.p
     share = (exact.mass[:, None] * p + q + 2 * options.lse_square_scale * reach * p) * np.abs(exact.slope)
     size = abs(options.sample_weight * size)
-    least = tiny(dtype) * (grad.shape[1] * max(1.0, size) if dtype == "float64" else 1.0)
+    large = np.maximum(
+        1.0, size * (1.0 + 2 * options.lse_square_scale * reach)
+    )  # multiplies a p below the normal range
+    least = tiny(dtype) * (grad.shape[1] * large if dtype == "float64" else 1.0)
     allowed = 4 * unit(dtype) * share * size + least
     with np.errstate(all="ignore"):
         error = np.abs(wide_difference(grad.astype(np.float64), exact.grad))
