@@ -48,7 +48,7 @@ LANES = (
     Lane("contracts", "names, messages, docstrings, cost of the import", ("tests/contracts",)),
     Lane("book", "the book's nets, trained with the drop-in", ("tests/test_book",)),
     Lane("train", "xent train and predict, end to end", ("tests/test_cli", "tests/test_train", "tests/test_fit")),
-    Lane("docs", "the examples in README and docs", ("README.md", "docs"), workers=0),
+    Lane("docs", "the examples and sessions in README and docs", ("README.md", "docs", "tests/docs"), workers=0),
     Lane("examples", "the programs in examples/", ("tests/examples",)),
     Lane("browser", "pages in headless Chromium", ("tests",), marked="browser and not slow", again=True, workers=0),
     Lane(
@@ -62,7 +62,15 @@ LANES = (
     Lane(
         "lowest",
         "a sample, on the wheel with the lowest versions supported",
-        ("tests/laws", "tests/test_layer.py", "tests/test_layer_input.py", "tests/test_fit", "tests/test_train"),
+        (
+            "tests/laws",
+            "tests/test_layer.py",
+            "tests/test_layer_input.py",
+            "tests/test_fit",
+            "tests/test_train/test_source.py",
+            "tests/test_train/test_table.py",
+            "tests/test_train/test_report.py",
+        ),
         again=True,
         options=("-W", "ignore::DeprecationWarning"),  # of old packages, about the newer ones that they use
         prepare=wheels.lowest,
