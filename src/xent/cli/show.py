@@ -61,7 +61,7 @@ def result(run: Run) -> str:
     lines = [
         filled(f"stopped: {run.stopped_because}; epoch {run.best_epoch} kept", " ", "   "),
         "",
-        _line("test", f"loss {test.loss:.3f}{perplexity}   accuracy {test.accuracy:.3f}   {right}"),
+        _line("test", f"loss {_loss(test.loss)}{perplexity}   accuracy {test.accuracy:.3f}   {right}"),
         _line("", f"95 % interval of the accuracy {test.low:.3f} – {test.high:.3f}{alike}"),
         _line("to compare", _baseline(test, unit)),
         *_confused(test),
@@ -95,6 +95,15 @@ def _line(label: str, text: str) -> str:
     if text.startswith("xent "):
         return f" {label:<{_LABEL}}{visible(text)}"
     return filled(text, f" {label:<{_LABEL}}", " " * (_LABEL + 1))
+
+
+def _loss(loss: float) -> str:
+    """A loss that is not 0 does not look like 0.
+
+    >>> _loss(0.1259), _loss(0.0000321)
+    ('0.126', '3.2e-05')
+    """
+    return f"{loss:.3f}" if loss == 0.0 or loss >= 0.0005 else f"{loss:.1e}"  # noqa: PLR2004  # rounds to 0.001
 
 
 def _baseline(test: Evaluation, unit: str) -> str:

@@ -70,7 +70,7 @@ def add_parser(commands: Subparsers, status: str) -> None:
         "--patience",
         type=int,
         metavar="N",
-        help="stop after so many epochs without a better validation loss (default 10; text 2)",
+        help="stop after so many epochs without a better validation loss (default 10, and 200 steps; text 2)",
     )
     group.add_argument("--seed", type=int, metavar="N", help="of split, start values and order of the rows (default 0)")
     group = parser.add_argument_group("the loss")

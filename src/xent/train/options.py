@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DENOMINATORS = ("weights", "items", "batch")
 BY_KIND = {  # defaults that depend on the data
-    "table": {"hidden": (64,), "batch_size": 64, "epochs": 300, "patience": 10},
+    "table": {"hidden": (64,), "batch_size": 64, "epochs": 300},
     "text": {"hidden": (64,), "batch_size": 16, "epochs": 10, "patience": 2},
 }
 
@@ -36,7 +36,7 @@ class Options:
     lr: float | None = None  # None: the optimiser's
     batch_size: int | None = None  # rows, or paragraphs of text
     epochs: int | None = None
-    patience: int | None = None
+    patience: int | None = None  # None for a table: `patience_of` the steps in an epoch
     reduction: str = "mean"
     denominator: str | float | None = None
     label_smoothing: float = 0.0
@@ -93,6 +93,15 @@ class Options:
             if value != f.default:
                 words += [f"--{f.name.replace('_', '-')}", str(_as_json(value))]
         return shlex.join(words)
+
+
+def patience_of(steps: int) -> int:
+    """Epochs of `steps` steps without a better validation loss after which it is time to stop: 10, and 200 steps.
+
+    >>> patience_of(20), patience_of(2)
+    (10, 100)
+    """
+    return max(10, math.ceil(200 / steps))
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import time
@@ -27,7 +28,7 @@ from xent.fit.optimizers import optimizer
 from xent.fit.threads import one_blas_thread
 from xent.train.dividing import divided
 from xent.train.measure import evaluate
-from xent.train.options import Options
+from xent.train.options import Options, patience_of
 from xent.train.run import Epoch, Run
 from xent.train.source import TEXT
 from xent.train.table import prepare_table
@@ -62,6 +63,7 @@ class Session:
         self.prepared = prepared
         self.folder = folder  # None: nothing is written
         self.fit = _new_fit(options, prepared)
+        self.patience = options.patience or patience_of(math.ceil(len(prepared.train) / self.fit.batch_size))
         self.epochs: list[Epoch] = []
         self.started = dt.datetime.now().astimezone().isoformat(timespec="seconds")
 
@@ -76,9 +78,9 @@ class Session:
 
     def stopped(self) -> str:
         """Why training is over; "" while it is not."""
-        patience, epochs = self.options.patience or 0, self.options.epochs or 0
-        if self.fit.epoch - self.fit.best_epoch >= patience:
-            return f"no better validation loss for {patience} epoch{'s' * (patience != 1)}"
+        epochs = self.options.epochs or 0
+        if self.fit.epoch - self.fit.best_epoch >= self.patience:
+            return f"no better validation loss for {self.patience} epoch{'s' * (self.patience != 1)}"
         if self.fit.epoch >= epochs:
             return f"{epochs} epoch{'s' * (epochs != 1)} done"
         return ""
@@ -164,7 +166,7 @@ def finish(session: Session, scores: Scores, why: str) -> Run:
     store.save_model(folder, fit)
     divisors, last = fit.divisors(prepared.train, fit.epoch)
     where = folder.as_posix()
-    more = "new.txt" if prepared.kind == "text" else "new.csv"
+    more = "new.txt" if prepared.kind == "text" else f"new{Path(options.data).suffix.lower() or '.csv'}"
     run = Run(
         title=prepared.title,
         source=options.data,
@@ -178,7 +180,7 @@ def finish(session: Session, scores: Scores, why: str) -> Run:
         model=prepared.architecture.words(),
         parameters=len(fit.model.vector),
         optimizer=fit.optimizer.words(),
-        settings=options.settings(),
+        settings={**options.settings(), "patience": session.patience},
         command=command(options),
         next_commands=(f"xent predict {_quoted(where)} {more}",),
         folder=where,
