@@ -124,7 +124,8 @@ def _confused(test: Evaluation) -> list[str]:
     if not test.most_confused:
         return []
     pairs = [f"{pair.target} → {pair.predicted}  {pair.count}×" for pair in test.most_confused[:3]]
-    return [_line("most confused", "    ".join(pairs))]
+    indent = " " * (_LABEL + 1)
+    return [f" {'most confused':<{_LABEL}}" + joined(pairs, "    ", indent).removeprefix(indent)]
 
 
 def _divided(by: Divided) -> list[str]:
