@@ -11,13 +11,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def lanes(monkeypatch):
-    """The module of tools/lanes.py."""
+def lanes(monkeypatch, tmp_path_factory):
+    """The module of tools/lanes.py, with a folder of its own for reports: these tests may run side by side."""
     monkeypatch.syspath_prepend(ROOT / "tools")
     names = ("lanes", "wheels", "setup_env", "inside")
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    yield importlib.import_module("lanes")
+    module = importlib.import_module("lanes")
+    monkeypatch.setattr(module, "CACHE", tmp_path_factory.mktemp("reports"))
+    yield module
     for name in names:
         sys.modules.pop(name, None)
 
