@@ -15,7 +15,7 @@ from inside import ROOT, environment
 
 SESSION = re.compile(r"(?<=^```console\n)\$ (.*)\n(?:.*\n)*?(?=```$)", re.MULTILINE)
 HELP = re.compile(r"(?<=^```text\n)(?:usage: xent (\w+).*|(TRAIN|PREDICT))\n(?:.*\n)*?(?=```$)", re.MULTILINE)
-VARIES = re.compile(r"^ most confused .*\n", re.MULTILINE)  # by machine: which pairs, and how many
+VARIES = re.compile(r"^ (?:most confused|stopped:) .*\n", re.MULTILINE)  # by machine, in more than the digits
 ROWS = 12  # of an output that are shown
 
 
