@@ -133,9 +133,9 @@ def _divided(by: Divided) -> list[str]:
     if by.reduction == "sum":
         return [_line("divided by", "nothing: the gradient grows with the number of rows in a batch")]
     if by.lowest == by.highest:
-        return [
-            _line("divided by", f"{by.median:g} {by.unit} in all {by.batches} batches of an epoch".replace("  ", " "))
-        ]
+        where = "the one batch" if by.batches == 1 else f"all {by.batches} batches"
+        number = f"{by.median:g} {by.unit}".rstrip()
+        return [_line("divided by", f"{number} in {where} of an epoch")]
     if by.divisors:
         numbers = " and ".join(
             f"{d.divisor:.6g} {by.unit} ({d.batches} batch{'es' * (d.batches != 1)})" for d in by.divisors[:3]
