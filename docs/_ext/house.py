@@ -1,6 +1,6 @@
 """Sphinx extension: turns docstrings as this project writes them into reStructuredText.
 
-A docstring is read in a terminal first, so it uses no markup but `code`. What is recognised, block by block:
+A docstring is read in a terminal first, so it uses no markup but `code` and *titles*. What is recognised, block by block:
 
     Args:                         a section: its name, then its indented blocks
     name     text that goes on    a definition list; also `name: text`. The text goes on indented.
@@ -13,13 +13,13 @@ A docstring is read in a terminal first, so it uses no markup but `code`. What i
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 
 SECTION = re.compile(r"[A-Z]\w+:")
 ENTRY = re.compile(r"(?P<name>[\w.*]+(?:, [\w.*]+)*)(?:: +| {2,})(?P<text>\S.*)")
 LIST = re.compile(r"(?:\d+\.|\*) ")
-CODE = re.compile(r"(`[^`]+`)")
+MARKUP = re.compile(r"(`[^`]+`|\*\w[^*`]+\w\*)")  # `code`, or *a title*
 
 
 def convert(lines: Iterable[str]) -> list[str]:
@@ -69,11 +69,11 @@ def _definitions(lines: list[str]) -> Iterator[str]:
 
 
 def inline(text: str) -> str:
-    """A line of prose: `code` becomes code, and nothing else is markup."""
-    return "".join(
-        f"`{part}`" if CODE.fullmatch(part) else re.sub(r"([*|\\]|(?<=\w)_(?!\w))", r"\\\1", part)
-        for part in CODE.split(text)
-    )
+    """A line of prose: `code` becomes code, *a title* stays one, and nothing else is markup."""
+    plain, marked = MARKUP.split(text)[::2], MARKUP.split(text)[1::2]
+    plain = [re.sub(r"([*|\\]|(?<=\w)_(?!\w))", r"\\\1", part) for part in plain]
+    marked = [f"`{part}`" if part.startswith("`") else part for part in marked]
+    return "".join(map("".join, zip_longest(plain, marked, fillvalue="")))
 
 
 def setup(app: Any) -> dict[str, bool]:  # noqa: ANN401 -- Sphinx's application
