@@ -48,7 +48,7 @@ def receive(
 ) -> Batch:
     """Check a call's arrays. KindError, ShapeError, TargetError, OptionError."""
     logits, targets = as_array("logits", logits), as_array("targets", targets)
-    check_floats("logits", logits)
+    check_floats("logits", logits, "If these are logits: logits.astype(np.float32)." * (logits.dtype.kind in "iu"))
     axis = check_axis(spec.axis, logits)
     classes = logits.shape[axis]
     last = np.moveaxis(logits, axis, -1)
@@ -99,12 +99,13 @@ def is_float(dtype: np.dtype[Any]) -> bool:
 
 
 FLOATS = "float16, bfloat16, float32 or float64"
+WEIGHTS = f"an integer dtype, {FLOATS}"
 
 
-def check_floats(name: str, array: Array) -> None:
+def check_floats(name: str, array: Array, hint: str = "") -> None:
     """KindError unless the array holds floats."""
     if not is_float(array.dtype):
-        raise errors.wrong_dtype(name, array.dtype, FLOATS)
+        raise errors.wrong_dtype(name, array.dtype, FLOATS, hint)
 
 
 def check_axis(axis: int, logits: Array) -> int:
@@ -187,11 +188,10 @@ def as_weights(name: str, came: ArrayLike) -> NDArray[np.float64]:
     array = as_array(name, came)
     if array.dtype.kind not in "iu":
         if array.dtype.kind == "b":
-            raise errors.wrong_dtype(
-                name, array.dtype, f"{FLOATS}, or integers", f"For a mask: {name}={name}.astype(float)."
-            )
-        check_floats(name, array)
-    return np.ascontiguousarray(array, np.float64)
+            raise errors.wrong_dtype(name, array.dtype, WEIGHTS, f"For a mask: {name}={name}.astype(float).")
+        if not is_float(array.dtype):
+            raise errors.wrong_dtype(name, array.dtype, WEIGHTS)
+    return np.asarray(array, np.float64, order="C")
 
 
 def check_finite(name: str, array: NDArray[np.float64]) -> None:
@@ -250,6 +250,8 @@ def overlaps_itself(array: Array) -> bool:
     >>> overlaps_itself(np.zeros((3, 4))), overlaps_itself(np.broadcast_to(np.zeros(4), (3, 4)))
     (False, True)
     """
+    if array.size == 0:
+        return False
     reach = array.itemsize
     for stride, size in sorted((abs(stride), size) for stride, size in zip(array.strides, array.shape, strict=True)):
         if size > 1 and stride < reach:

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xent.core.batch import Total
-from xent.core.row import NO_CAP, RowState, first_maximum, gap, lse, nll, shares, slope, state_of, term
+from xent.core.row import (
+    NO_CAP,
+    RowState,
+    first_maximum,
+    gap,
+    gradient_at_top,
+    lse,
+    nll,
+    share_of,
+    slope,
+    state_of,
+    term,
+)
 from xent.core.spec import DEFAULT, Spec
 from xent.core.target import Target, resolve
 
@@ -91,7 +103,7 @@ def _gradient(
     scale = goal.class_weight
     q = [scale * q_j for q_j in goal.q]
     others = math.fsum(q_j for j, q_j in enumerate(q) if j != k)
-    share, top = shares(state.rest, math.fsum(q), others, q[k], pull)
+    share, _ = share_of(state.rest, math.fsum(q) + pull)
     by_value = [share * term(*gap(state.max, x, *options)) - q_j for x, q_j in zip(xs, q, strict=True)]
-    by_value[k] = top
+    by_value[k] = gradient_at_top(state.rest, others, q[k], pull)
     return tuple(g * slope(x, *options) for g, x in zip(by_value, xs, strict=True))

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from xent.core.twofold import two_diff, two_product
+from xent.core.twofold import two_diff, two_product, two_quotient, two_sum
 
 NO_CAP = math.inf  # the softcap that changes nothing
 
@@ -47,8 +47,8 @@ def value(x: float, logit_scale: float = 1.0, softcap: float = NO_CAP) -> float:
 def gap(top: float, x: float, logit_scale: float = 1.0, softcap: float = NO_CAP) -> tuple[float, float]:
     """How far x' lies below top', for x <= top, as an unevaluated sum of two floats: `(high, low)`, high >= 0.
 
-    Exact in effect without a cap. With a cap: about 4 ULP, of a difference of hyperbolic tangents that is never formed
-    by subtraction: with A = exp(-2a), B = exp(-2b), a >= b >= 0,
+    Exact in effect without a cap. With a cap: a relative error of some 4u, of a difference of hyperbolic tangents that
+    is never formed by subtraction: with A = exp(-2a), B = exp(-2b), a >= b >= 0,
 
         tanh a - tanh b = 2B(1 - exp(-2(a - b))) / ((1 + A)(1 + B))
 
@@ -69,13 +69,25 @@ def gap(top: float, x: float, logit_scale: float = 1.0, softcap: float = NO_CAP)
         high, low = scaled, error + low * logit_scale
     if softcap == NO_CAP:
         return high, low
-    shrink = -math.expm1(-2.0 * ((high + low) / softcap))
-    a, b = logit_scale * top / softcap, logit_scale * x / softcap
-    if a > 0.0 > b:
+    if top > 0.0 > x:
+        a, b = logit_scale * top / softcap, logit_scale * x / softcap
         return softcap * (math.tanh(a) - math.tanh(b)), 0.0
-    near, far = min(abs(a), abs(b)), max(abs(a), abs(b))
-    near, far = math.exp(-2.0 * near), math.exp(-2.0 * far)
+    shrink = -math.expm1(-2.0 * ((high + low) / softcap))
+    near, far = (x, top) if x >= 0.0 else (top, x)
+    near, far = decay(near, logit_scale, softcap), decay(far, logit_scale, softcap)
     return softcap * (2.0 * near * shrink / ((1.0 + far) * (1.0 + near))), 0.0
+
+
+def decay(x: float, logit_scale: float, softcap: float) -> float:
+    """exp(-2|s·x/c|), what rounding s·x/c lost put back.
+
+    >>> decay(0.0, 1.0, 30.0), decay(math.inf, 1.0, 30.0)
+    (1.0, 0.0)
+    """
+    product, error = two_product(logit_scale, abs(x))
+    high, low = two_quotient(product, softcap, 0.0)
+    e = math.exp(-2.0 * high)
+    return e - e * (2.0 * (low + error / softcap))
 
 
 def term(high: float, low: float) -> float:
@@ -98,7 +110,7 @@ def slope(x: float, logit_scale: float = 1.0, softcap: float = NO_CAP) -> float:
     """
     if softcap == NO_CAP:
         return logit_scale
-    b = math.exp(-2.0 * abs(logit_scale * x / softcap))
+    b = decay(x, logit_scale, softcap)
     return logit_scale * (4.0 * b / ((1.0 + b) * (1.0 + b)))
 
 
@@ -131,8 +143,11 @@ def state_of(logits: Iterable[float], logit_scale: float = 1.0, softcap: float =
     k = first_maximum(xs)
     if k < 0:
         return EMPTY if not xs else RowState(math.nan, math.nan)
-    others = (term(*gap(xs[k], x, logit_scale, softcap)) for j, x in enumerate(xs) if j != k)
-    return RowState(xs[k], math.fsum(others))
+    parts = []
+    for high, low in (gap(xs[k], x, logit_scale, softcap) for j, x in enumerate(xs) if j != k):
+        e = math.exp(-high)
+        parts += [e, -e * low]  # the term, not rounded
+    return RowState(xs[k], math.fsum(parts))
 
 
 def first_maximum(logits: list[float]) -> int:
@@ -173,18 +188,28 @@ def nll(state: RowState, target_logit: float, logit_scale: float = 1.0, softcap:
     return high + (math.log1p(state.rest) + low)
 
 
-def shares(rest: float, mass: float, others: float, at_top: float, pull: float) -> tuple[float, float]:
-    """Coefficients of the gradient by x': g_j = share·e_j - q_j for j != k, and g_k itself.
+def share_of(rest: float, weight: float, scale: float = 1.0) -> tuple[float, float]:
+    """weight × scale / (1 + rest), the gradient of a term of 1, as an unevaluated sum of two floats.
 
-    mass     sum of the target's weights q_j; 1 for a class index
-    others   the same without q_k
+    >>> share_of(2.0, 1.0)
+    (0.3333333333333333, 1.850371707708594e-17)
+    """
+    whole, lost = two_sum(1.0, rest)
+    product, error = two_product(weight, scale)
+    high, low = two_quotient(product, whole, lost)
+    return high, low + error / whole
+
+
+def gradient_at_top(rest: float, others: float, at_top: float, pull: float) -> float:
+    """g_k by x', where k is the first maximum.
+
+    others   sum of the target's weights q_j without q_k
     at_top   q_k
     pull     derivative of what is added to the loss by lse: 2·scale·lse for the z-loss, else 0
 
     p_k - 1 near 1 is never formed: (mass·p_k - q_k) = (others - q_k·rest) / (1 + rest).
 
-    >>> shares(math.exp(-40.0), 1.0, 0.0, 1.0, 0.0)  # index, target = maximum
-    (1.0, -4.248354255291589e-18)
+    >>> gradient_at_top(math.exp(-40.0), 0.0, 1.0, 0.0)  # index, target = maximum
+    -4.248354255291589e-18
     """
-    whole = 1.0 + rest
-    return (mass + pull) / whole, (others + pull - at_top * rest) / whole
+    return (others + pull - at_top * rest) / (1.0 + rest)

@@ -184,9 +184,10 @@ def check_choice(name: str, came: object, choices: tuple[str, ...]) -> str:
 def check_returns(came: object) -> None:
     """A tuple of names, each once. OptionError, KindError."""
     if not isinstance(came, tuple):
-        raise errors.bad_kind("returns", came, "a tuple of names", f"For one name: returns=({came!r},).")
-    for name in came:
-        check_choice("each name in returns", name, RETURNS)
+        names = (came,) if isinstance(came, str) else tuple(came) if isinstance(came, list) else ("lse",)
+        raise errors.bad_kind("returns", came, "a tuple of names", f"For example returns={names!r}.")
+    for place, name in enumerate(came):
+        check_choice(f"returns[{place}]", name, RETURNS)
     if len(set(came)) != len(came):
         raise errors.bad_option("returns", came, "a tuple of different names")
 

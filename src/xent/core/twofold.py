@@ -1,7 +1,8 @@
-"""Sums, differences and products of two floats together with their rounding errors.
+"""Sums, differences, products and quotients of floats together with their rounding errors.
 
-Each returns `(high, low)` with `high + low` equal to the exact result and `high` its float64 rounding, unless
-something overflows or, for a product, falls below 2**-969. Plain Python on floats; kernels compile this text.
+`two_sum`, `two_diff` and `two_product` return `(high, low)` with `high + low` equal to the exact result and `high` its
+float64 rounding, unless something overflows or, for a product, falls below 2**-969; the others to first order. Plain
+Python on floats; kernels compile this text.
 
 Source: Knuth 1997, The Art of Computer Programming 2, 4.2.2 (sum); Dekker 1971, doi:10.1007/BF01397083 (product).
 """
@@ -48,3 +49,25 @@ def two_product(a: float, b: float) -> tuple[float, float]:
     b_high = part - (part - b)
     b_low = b - b_high
     return high, ((a_high * b_high - high) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def two_quotient(a: float, b_high: float, b_low: float) -> tuple[float, float]:
+    """`a / (b_high + b_low)` and what its rounding lost, to first order; 0 where that is not finite.
+
+    >>> two_quotient(1.0, 3.0, 0.0)
+    (0.3333333333333333, 1.850371707708594e-17)
+    """
+    high = a / b_high
+    product, error = two_product(high, b_high)
+    low = ((a - product) - error - high * b_low) / b_high
+    return high, low if abs(low) < SPLIT_LIMIT else 0.0
+
+
+def times(a: float, a_lost: float, b_high: float, b_low: float) -> tuple[float, float]:
+    """`a·(1 - a_lost) × (b_high + b_low)`, for small a_lost and b_low.
+
+    >>> sum(times(3.0, 0.0, 0.3333333333333333, 1.850371707708594e-17))
+    1.0
+    """
+    high, low = two_product(a, b_high)
+    return high, low + a * (b_low - a_lost * b_high)

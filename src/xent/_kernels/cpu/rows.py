@@ -4,10 +4,23 @@ Every option, every target; the loop of `core.item`, with arrays for lists and r
 floats (sum and its error) for `math.fsum`.
 """
 
+import math
+
 import numpy as np
 
 from xent._kernels.cpu.jit import inner
-from xent._kernels.cpu.scalar import RowState, gap, lse, nll, shares, slope, smoothed, term, two_sum
+from xent._kernels.cpu.scalar import (
+    RowState,
+    gap,
+    gradient_at_top,
+    lse,
+    nll,
+    share_of,
+    slope,
+    smoothed,
+    times,
+    two_sum,
+)  # fmt: skip
 
 PROBABILITIES = -1  # in place of a class index: the target is a probability row
 SKIPPED = -2  # the row does not count
@@ -27,15 +40,17 @@ def top_of(x):
 
 @inner
 def fill_terms(x, k, logit_scale, softcap, terms):
-    """exp(x'_j - x'_k) of every class into terms (V,) float64; returns the sum of those with j != k."""
-    top = np.float64(x[k])
+    """exp(-high) of every class into terms (V,) float64, where high + low = x'_k - x'_j; the term is that × (1 - low).
+
+    Returns the sum of the terms with j != k.
+    """
     total, error = 0.0, 0.0
     for j in range(x.shape[0]):
-        high, low = gap(top, np.float64(x[j]), logit_scale, softcap)
-        terms[j] = term(high, low)
+        high, low = gap(np.float64(x[k]), np.float64(x[j]), logit_scale, softcap)
+        terms[j] = math.exp(-high)
         if j != k:
             total, lost = two_sum(total, terms[j])
-            error += lost
+            error += lost - terms[j] * low
     return total + error
 
 
@@ -85,21 +100,32 @@ def sum_but(q, k):
 @inner
 def write_index_gradient(x, k, t, rest, terms, scale, logit_scale, softcap, grad):
     """scale × gradient of nll_t into grad (V,), for a row without smoothing and z-loss."""
-    share = scale / (1.0 + rest)
-    at_target = -rest * share if x[t] == x[k] else terms[t] * share - scale
+    share, more = share_of(rest, scale)
     plain = logit_scale == 1.0 and softcap == np.inf
+    top, x_t = np.float64(x[k]), np.float64(x[t])
     for j in range(x.shape[0]):
-        g = at_target if j == t else terms[j] * share
-        grad[j] = g if plain else g * slope(np.float64(x[j]), logit_scale, softcap)
+        x_j = np.float64(x[j])
+        _, lost = gap(top, x_j, logit_scale, softcap)
+        high, low = times(terms[j], lost, share, more)
+        if j == t:
+            high, low = times(-rest, 0.0, share, more) if x_t == top else (high - scale, low)
+        grad[j] = high + low if plain else (high + low) * slope(x_j, logit_scale, softcap)
 
 
 @inner
-def write_gradient(x, k, rest, terms, q, pull, scale, logit_scale, softcap, grad):
-    """scale × gradient of (sum of q_j·nll_j + z-loss) into grad (V,); pull is the z-loss' derivative by lse."""
-    share, top = shares(rest, sum_but(q, -1), sum_but(q, k), q[k], pull)
+def write_gradient(x, k, rest, terms, q, mass, pull, scale, logit_scale, softcap, grad):
+    """scale × gradient of (sum of q_j·nll_j + z-loss) into grad (V,).
+
+    mass is the sum of q, pull the derivative of the z-loss by lse.
+    """
+    share, more = share_of(rest, mass + pull, scale)
+    top = gradient_at_top(rest, sum_but(q, k), q[k], pull) * scale
     for j in range(x.shape[0]):
-        g = top if j == k else share * terms[j] - q[j]
-        grad[j] = scale * g * slope(np.float64(x[j]), logit_scale, softcap)
+        x_j = np.float64(x[j])
+        _, lost = gap(np.float64(x[k]), x_j, logit_scale, softcap)
+        high, low = times(terms[j], lost, share, more)
+        g = top if j == k else (high - q[j] * scale) + low
+        grad[j] = g * slope(x_j, logit_scale, softcap)
 
 
 @inner
@@ -151,7 +177,7 @@ def rows(
     logits        (N, V) float32 or float64. Read.
     index         (N,) int64: the row's class, checked: 0 <= index < V; or PROBABILITIES; or SKIPPED. Read.
     q             (N, V) float64 >= 0, read in rows of PROBABILITIES; (0, 0) if there are none.
-    mass          (N,) float64, sum of q of the row, 1 for an index. Read.
+    mass          (N,) float64, sum of q of the row; or (0,): class indices. Read.
     factor        (N,) float64, multiplies the loss: the class weight, or 1 where that is in q; or (0,): all 1. Read.
     class_weight  (V,) float64, or (0,): all 1. Read in rows of probabilities, and of indices with smoothing.
     smoothing, z_scale, logit_scale, softcap   float64; softcap infinite: none.
@@ -203,13 +229,17 @@ def rows(
             if t < 0:
                 extras[i, 2] = -expected_nll(logits[i], k, rest, q[i], logit_scale, softcap)
             else:
-                extras[i, 2] = -nll(state, np.float64(logits[i, t]), logit_scale, softcap)
+                nll_t = nll(state, np.float64(logits[i, t]), logit_scale, softcap)
+                extras[i, 2] = -nll_t * (mass[i] if mass.shape[0] else 1.0)
             predicted[i] = k
         if with_gradient and (soft or z_scale != 0.0):
             for c in range(weights.shape[0]):
                 weights[c] *= row_factor
+            whole = sum_but(weights, -1)
+            if not class_weight.shape[0]:  # smoothing does not change it
+                whole = mass[i] if t < 0 else row_factor
             pull = 2.0 * z_scale * lse_of_row
-            write_gradient(logits[i], k, rest, terms, weights, pull, scale[i], logit_scale, softcap, grad[i])
+            write_gradient(logits[i], k, rest, terms, weights, whole, pull, scale[i], logit_scale, softcap, grad[i])
         elif with_gradient:
             write_index_gradient(logits[i], k, t, rest, terms, scale[i] * row_factor, logit_scale, softcap, grad[i])
 
@@ -229,5 +259,8 @@ def softmax(logits, out):
         if k < 0 or not np.isfinite(logits[i, k]):
             out[i] = np.nan
             continue
+        share, more = share_of(rest, 1.0)
         for j in range(terms.shape[0]):
-            out[i, j] = terms[j] / (1.0 + rest)
+            _, lost = gap(np.float64(logits[i, k]), np.float64(logits[i, j]), 1.0, np.inf)
+            high, low = times(terms[j], lost, share, more)
+            out[i, j] = high + low

@@ -4,14 +4,17 @@ Where Numba is missing or switched off they stay what they are, plain Python.
 """
 
 from xent._kernels.cpu import jit
-from xent.core.row import RowState, gap, lse, nll, shares, slope, term, value
+from xent.core.row import RowState, decay, gap, gradient_at_top, lse, nll, share_of, slope, term, value
 from xent.core.target import smoothed
-from xent.core.twofold import two_diff, two_product, two_sum
+from xent.core.twofold import times, two_diff, two_product, two_quotient, two_sum
 
 __all__ = [
-    "RowState", "gap", "lse", "nll", "shares", "slope", "smoothed", "term",
-    "two_diff", "two_product", "two_sum", "value",
+    "RowState", "decay", "gap", "gradient_at_top", "lse", "nll", "share_of", "slope", "smoothed", "term", "times",
+    "two_diff", "two_product", "two_quotient", "two_sum", "value",
 ]  # fmt: skip
 
-for _function in (two_sum, two_diff, two_product, value, gap, term, slope, lse, nll, shares, smoothed):
+for _function in (
+    two_sum, two_diff, two_product, two_quotient, times, value, decay, gap, term, slope, lse, nll, share_of,
+    gradient_at_top, smoothed,
+):  # fmt: skip
     jit.inner(_function)
