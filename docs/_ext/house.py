@@ -1,6 +1,6 @@
 """Sphinx extension: turns docstrings as this project writes them into reStructuredText.
 
-A docstring is read in a terminal first, so it uses no markup but `code` and *titles*. What is recognised, block by block:
+A docstring is read in a terminal first, so its markup is `code` and *titles* only. Block by block, this is recognised:
 
     Args:                         a section: its name, then its indented blocks
     name     text that goes on    a definition list; also `name: text`. The text goes on indented.
