@@ -1,5 +1,6 @@
 """After the door: kernels, the exact sums, and the one division. What a call on arrays consists of."""
 
+import math
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,7 @@ from xent.core.spec import Denominator, Spec, check_denominator, make_spec
 Array = NDArray[Any]
 Answer = Any  # a NumPy scalar, an array, a Total, or a named tuple that begins with one of them
 Divisor = tuple[int, int]  # numerator and denominator of what is divided by, exact
+LEAST = 2.0**-1000  # a divisor below it would make 1/divisor infinite, or nearly so
 
 
 def spec_of(*options: object) -> Spec:
@@ -139,9 +141,12 @@ def run(
     """Run the kernels: the weights' exact sum first, then losses (and gradient), then the losses' exact sum."""
     weights = _sum_of_weights(batch)
     divisor = _divisor(batch, spec, divide_by, weights)
-    scale = np.full(batch.rows, factor / (ratio(*divisor) or 1.0))
+    number = ratio(*divisor) or 1.0
+    if not LEAST <= number < math.inf:
+        raise errors.divisor_out_of_range(number)
+    scale = np.full(batch.rows, factor / number)
     if batch.sample_weight.size:
-        scale = batch.sample_weight / (ratio(*divisor) or 1.0) * factor
+        scale = batch.sample_weight / number * factor
     # fmt: off
     given = launch.Rows(
         batch.index, batch.q, batch.mass, batch.factor, batch.class_weight, spec.label_smoothing, spec.lse_square_scale,

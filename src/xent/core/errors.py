@@ -108,6 +108,19 @@ def bad_kind(name: str, came: object, allowed: str, hint: str = "") -> KindError
     return KindError(text + (f"\n  {hint}" if hint else ""))
 
 
+def divisor_out_of_range(number: float) -> OptionError:
+    """A denominator whose reciprocal is no float64.
+
+    >>> print(divisor_out_of_range(float("inf")))
+    the mean would be divided by inf: the sum of the weights, or the denominator, must lie in [2**-1000, 2**1024).
+      Multiply all weights by one number: the mean does not change.
+    """
+    return OptionError(
+        f"the mean would be divided by {number!r}: the sum of the weights, or the denominator, must lie in "
+        "[2**-1000, 2**1024).\n  Multiply all weights by one number: the mean does not change."
+    )
+
+
 def negative_total(count: int) -> OptionError:
     """The mean of a total with negative weights."""
     return OptionError(
