@@ -87,6 +87,7 @@ def test_a_hopeless_row_costs_its_difference(front, dtype):
 def test_logits_that_are_no_floating_point_numbers_of_ours_are_refused(front, dtype):
     name = np.dtype(dtype).name
     text = f"logits has dtype {name}: it must be float16, bfloat16, float32 or float64."
+    text += "\n  If these are logits: logits.astype(np.float32)." if name in {"int64", "uint8"} else ""
     refuse(front, KindError, text, X.astype(dtype), T)
 
 

@@ -188,16 +188,14 @@ def nll(state: RowState, target_logit: float, logit_scale: float = 1.0, softcap:
     return high + (math.log1p(state.rest) + low)
 
 
-def share_of(rest: float, weight: float, scale: float = 1.0) -> tuple[float, float]:
-    """weight × scale / (1 + rest), the gradient of a term of 1, as an unevaluated sum of two floats.
+def share_of(rest: float, weight: float) -> tuple[float, float]:
+    """weight / (1 + rest), the gradient of a term of 1, as an unevaluated sum of two floats.
 
     >>> share_of(2.0, 1.0)
     (0.3333333333333333, 1.850371707708594e-17)
     """
     whole, lost = two_sum(1.0, rest)
-    product, error = two_product(weight, scale)
-    high, low = two_quotient(product, whole, lost)
-    return high, low + error / whole
+    return two_quotient(weight, whole, lost)
 
 
 def gradient_at_top(rest: float, others: float, at_top: float, pull: float) -> float:

@@ -39,15 +39,15 @@ def top_of(x):
 
 
 @inner
-def fill_terms(x, k, logit_scale, softcap, terms):
-    """exp(-high) of every class into terms (V,) float64, where high + low = x'_k - x'_j; the term is that × (1 - low).
+def fill_terms(x, k, logit_scale, softcap, terms, lows):
+    """exp(-high) into terms and low into lows, (V,) float64, where high + low = x'_k - x'_j.
 
-    Returns the sum of the terms with j != k.
+    The term of class j is exp(-high)·(1 - low); returns the sum of the terms with j != k.
     """
     total, error = 0.0, 0.0
     for j in range(x.shape[0]):
         high, low = gap(np.float64(x[k]), np.float64(x[j]), logit_scale, softcap)
-        terms[j] = math.exp(-high)
+        terms[j], lows[j] = math.exp(-high), low
         if j != k:
             total, lost = two_sum(total, terms[j])
             error += lost - terms[j] * low
@@ -98,34 +98,30 @@ def sum_but(q, k):
 
 
 @inner
-def write_index_gradient(x, k, t, rest, terms, scale, logit_scale, softcap, grad):
-    """scale × gradient of nll_t into grad (V,), for a row without smoothing and z-loss."""
+def write_index_gradient(x, k, t, rest, terms, lows, scale, logit_scale, softcap, grad):
+    """scale × gradient of nll_t into grad (V,), which may be x, for a row without smoothing and z-loss."""
     share, more = share_of(rest, scale)
     plain = logit_scale == 1.0 and softcap == np.inf
-    top, x_t = np.float64(x[k]), np.float64(x[t])
+    at_top = x[t] == x[k]
     for j in range(x.shape[0]):
-        x_j = np.float64(x[j])
-        _, lost = gap(top, x_j, logit_scale, softcap)
-        high, low = times(terms[j], lost, share, more)
+        high, low = times(terms[j], lows[j], share, more)
         if j == t:
-            high, low = times(-rest, 0.0, share, more) if x_t == top else (high - scale, low)
-        grad[j] = high + low if plain else (high + low) * slope(x_j, logit_scale, softcap)
+            high, low = times(-rest, 0.0, share, more) if at_top else (high - scale, low)
+        grad[j] = high + low if plain else (high + low) * slope(np.float64(x[j]), logit_scale, softcap)
 
 
 @inner
-def write_gradient(x, k, rest, terms, q, mass, pull, scale, logit_scale, softcap, grad):
-    """scale × gradient of (sum of q_j·nll_j + z-loss) into grad (V,).
+def write_gradient(x, k, rest, terms, lows, q, mass, pull, scale, logit_scale, softcap, grad):
+    """scale × gradient of (sum of q_j·nll_j + z-loss) into grad (V,), which may be x.
 
     mass is the sum of q, pull the derivative of the z-loss by lse.
     """
-    share, more = share_of(rest, mass + pull, scale)
-    top = gradient_at_top(rest, sum_but(q, k), q[k], pull) * scale
+    share, more = share_of(rest, mass + pull)
+    top = gradient_at_top(rest, sum_but(q, k), q[k], pull)
     for j in range(x.shape[0]):
-        x_j = np.float64(x[j])
-        _, lost = gap(np.float64(x[k]), x_j, logit_scale, softcap)
-        high, low = times(terms[j], lost, share, more)
-        g = top if j == k else (high - q[j] * scale) + low
-        grad[j] = g * slope(x_j, logit_scale, softcap)
+        high, low = times(terms[j], lows[j], share, more)
+        g = top if j == k else (high - q[j]) + low
+        grad[j] = scale * g * slope(np.float64(x[j]), logit_scale, softcap)
 
 
 @inner
@@ -152,7 +148,7 @@ def index_rows(logits, index, factor, scale, losses, grad):
 
     The same bits as `rows` without its options; the first call of a process waits for this one only.
     """
-    terms = np.empty(logits.shape[1])
+    terms, lows = np.empty(logits.shape[1]), np.empty(logits.shape[1])
     for i in range(index.shape[0]):
         t = index[i]
         k = -1 if t == SKIPPED else top_of(logits[i])
@@ -161,11 +157,11 @@ def index_rows(logits, index, factor, scale, losses, grad):
             for j in range(grad.shape[1]):
                 grad[i, j] = losses[i]
             continue
-        rest = fill_terms(logits[i], k, 1.0, np.inf, terms)
+        rest = fill_terms(logits[i], k, 1.0, np.inf, terms, lows)
         losses[i] = nll(RowState(np.float64(logits[i, k]), rest), np.float64(logits[i, t]), 1.0, np.inf)
         if grad.shape[0]:
             of_row = scale[i] * factor[i] if factor.shape[0] else scale[i]
-            write_index_gradient(logits[i], k, t, rest, terms, of_row, 1.0, np.inf, grad[i])
+            write_index_gradient(logits[i], k, t, rest, terms, lows, of_row, 1.0, np.inf, grad[i])
 
 
 def rows(
@@ -193,13 +189,14 @@ def rows(
 
     Error    tests/accuracy. Source: core.item.
     """
-    terms, weights = np.empty(logits.shape[1]), np.empty(logits.shape[1])
+    classes = logits.shape[1]
+    terms, lows, weights = np.empty(classes), np.empty(classes), np.empty(classes)
     wanted, with_gradient = extras.shape[0] > 0, grad.shape[0] > 0
     for i in range(index.shape[0]):
         t = index[i]
         row_factor = factor[i] if factor.shape[0] else 1.0
         k = -1 if t == SKIPPED else top_of(logits[i])
-        rest = fill_terms(logits[i], k, logit_scale, softcap, terms) if k >= 0 else 0.0
+        rest = fill_terms(logits[i], k, logit_scale, softcap, terms, lows) if k >= 0 else 0.0
         state = RowState(np.float64(logits[i, k]) if k >= 0 else np.nan, rest)
         lse_of_row = lse(state, logit_scale, softcap)
         if not np.isfinite(lse_of_row):  # nothing is wanted of this row, or nothing can be had
@@ -239,9 +236,13 @@ def rows(
             if not class_weight.shape[0]:  # smoothing does not change it
                 whole = mass[i] if t < 0 else row_factor
             pull = 2.0 * z_scale * lse_of_row
-            write_gradient(logits[i], k, rest, terms, weights, whole, pull, scale[i], logit_scale, softcap, grad[i])
+            write_gradient(
+                logits[i], k, rest, terms, lows, weights, whole, pull, scale[i], logit_scale, softcap, grad[i]
+            )
         elif with_gradient:
-            write_index_gradient(logits[i], k, t, rest, terms, scale[i] * row_factor, logit_scale, softcap, grad[i])
+            write_index_gradient(
+                logits[i], k, t, rest, terms, lows, scale[i] * row_factor, logit_scale, softcap, grad[i]
+            )
 
 
 def softmax(logits, out):
@@ -252,15 +253,14 @@ def softmax(logits, out):
 
     Error   1 ULP of float32 for float32; 3 of float64 for float64: tests/accuracy.
     """
-    terms = np.empty(logits.shape[1])
+    terms, lows = np.empty(logits.shape[1]), np.empty(logits.shape[1])
     for i in range(logits.shape[0]):
         k = top_of(logits[i])
-        rest = fill_terms(logits[i], k, 1.0, np.inf, terms) if k >= 0 else np.nan
+        rest = fill_terms(logits[i], k, 1.0, np.inf, terms, lows) if k >= 0 else np.nan
         if k < 0 or not np.isfinite(logits[i, k]):
             out[i] = np.nan
             continue
         share, more = share_of(rest, 1.0)
         for j in range(terms.shape[0]):
-            _, lost = gap(np.float64(logits[i, k]), np.float64(logits[i, j]), 1.0, np.inf)
-            high, low = times(terms[j], lost, share, more)
+            high, low = times(terms[j], lows[j], share, more)
             out[i, j] = high + low
