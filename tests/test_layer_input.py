@@ -122,8 +122,7 @@ def test_a_mean_over_no_rows_is_0_and_warns(shape, one_hot):
     with pytest.warns(xent.EmptyBatchWarning, match="nothing in this batch counts"):
         loss = layer.forward(np.zeros(shape), np.zeros(shape if one_hot else shape[:-1], int))
     assert loss == 0.0
-    with pytest.warns(xent.EmptyBatchWarning):
-        assert layer.backward().shape == shape
+    assert layer.backward().shape == shape  # said once, by forward
 
 
 def test_an_empty_list_of_labels_fits_no_rows():
@@ -134,8 +133,7 @@ def test_a_mean_over_ignored_rows_is_0_and_warns():
     layer = xent.SoftmaxWithLoss(ignore_index=-1)
     with pytest.warns(xent.EmptyBatchWarning):
         assert layer.forward(np.full((2, 3), np.nan), np.array([-1, -1])) == 0.0
-    with pytest.warns(xent.EmptyBatchWarning):
-        np.testing.assert_array_equal(layer.backward(), np.zeros((2, 3)))
+    np.testing.assert_array_equal(layer.backward(), np.zeros((2, 3)))  # said once, by forward
 
 
 # errors, whole texts --------------------------------------------------------------------------------------------------

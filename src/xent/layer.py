@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xent import numpy as _functions
+from xent._call import Run
 from xent._lenient import Array, as_array, as_logits, as_targets
 from xent.core import errors
 from xent.core.batch import Total
@@ -203,6 +204,7 @@ class ForwardPass:
     logits: Array  # (..., C)
     targets: Array  # what xent.value_and_grad takes
     options: dict[str, Any]
+    result: Run  # loss and total
     probabilities: Array | None = field(default=None)
 
     @classmethod
@@ -212,17 +214,17 @@ class ForwardPass:
         targets = as_targets(t, logits.shape)
         if options["weight"] is not None:
             options["weight"] = np.array(as_array("weight", options["weight"]))
-        return cls(_copy(logits), targets, options)
+        logits = _copy(logits)
+        result, _ = _functions._call_of_layer(logits, targets, **options)  # noqa: SLF001 -- made for this layer
+        return cls(logits, targets, options, result)
 
     def loss(self) -> Any:  # noqa: ANN401 -- a NumPy scalar, or an array for "none"
-        """What forward returns."""
-        return _functions.cross_entropy(self.logits, self.targets, **self.options)
+        """What forward returns; an EmptyBatchWarning where nothing counts."""
+        return self.result.answer("loss")
 
     def total(self) -> Total:
         """Exact sum and denominator."""
-        options = {name: self.options[name] for name in ("weight", "ignore_index", "label_smoothing")}
-        total: Total = _functions.total(self.logits, self.targets, **options)
-        return total
+        return self.result.total
 
     def softmax(self) -> Array:
         """Softmax of the logits, of x's shape; computed once."""
@@ -247,8 +249,11 @@ class ForwardPass:
             return np.multiply(grad, factor[..., np.newaxis], out=grad, casting="same_kind")
 
     def _scaled(self, scale: float) -> Array:
-        """The gradient times a finite number, rounded once; forward has warned where nothing counts."""
-        return _functions._gradient(self.logits, self.targets, grad_scale=scale, **self.options)  # noqa: SLF001 -- made for this layer
+        """The gradient times a finite number, rounded once."""
+        # made for this layer; forward has warned where nothing counts
+        _, grad = _functions._call_of_layer(self.logits, self.targets, grad_scale=scale, **self.options)  # noqa: SLF001
+        assert grad is not None  # noqa: S101 -- for the type checker: it was asked for
+        return grad
 
 
 def _copy(array: Array) -> Array:

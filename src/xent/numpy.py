@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xent import _door
-from xent._call import Answer, call, run, spec_of
+from xent._call import Answer, Run, call, run, spec_of
 from xent._kernels.cpu import launch
 from xent.core.spec import Denominator, check_number, quotes_options
 
@@ -185,7 +185,7 @@ def total(
     return run(_door.receive(logits, targets, weight, sample_weight, spec), spec).answer("total")
 
 
-def _gradient(
+def _call_of_layer(
     logits: ArrayLike,
     targets: ArrayLike,
     *,
@@ -194,13 +194,13 @@ def _gradient(
     label_smoothing: float,
     reduction: str,
     denominator: object,
-    grad_scale: float,
-) -> Array:
-    """The gradient alone, and no word about a batch in which nothing counts: for a layer whose forward has said it."""
+    grad_scale: float | None = None,
+) -> tuple[Run, Array | None]:
+    """Loss and total of a batch, unspoken; with `grad_scale` its gradient too."""
     spec = spec_of(ignore_index, label_smoothing, reduction)
-    _, grad = call(logits, targets, weight, None, spec, denominator, gradient=True, factor=grad_scale)
-    assert grad is not None  # noqa: S101  # for the type checker: gradient=True
-    return grad
+    if grad_scale is None:
+        return call(logits, targets, weight, None, spec, denominator)
+    return call(logits, targets, weight, None, spec, denominator, gradient=True, factor=grad_scale)
 
 
 def _softmax(logits: ArrayLike, axis: int = -1, threads: int | None = None) -> Array:

@@ -6,7 +6,7 @@ or ranks, gives the same bits.
 
 import math
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Self
 
@@ -110,7 +110,14 @@ class Total:
         """The total of both: exact, hence commutative and associative to the bit."""
         if not isinstance(other, Total):
             return NotImplemented
-        return type(self)(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return type(self)(
+            self.sum_units + other.sum_units,
+            self.weight_units + other.weight_units,
+            self.plus_infinities + other.plus_infinities,
+            self.minus_infinities + other.minus_infinities,
+            self.nans + other.nans,
+            self.negative_weights + other.negative_weights,
+        )
 
     def __radd__(self, other: object) -> Self:
         """`0 + total`, so that `sum(totals)` works."""
