@@ -57,6 +57,14 @@ MESSAGES = [
         ('denominator is 8: it must be None with reduction="sum".\n  Only a mean is divided: drop one of them.'),
     ),
     (
+        "cross_entropy(X, T, denominator=1e-320)",
+        xent.OptionError,
+        (
+            "the mean would be divided by 1e-320: the sum of the weights, or the denominator, must lie in "
+            "[2**-1000, 2**1024).\n  Multiply all weights by one number: the mean does not change."
+        ),
+    ),
+    (
         "cross_entropy(X, T, denominator=True)",
         xent.KindError,
         ('denominator is a bool, True: it must be None, "weights", "items", "batch" or a finite number > 0.'),
@@ -64,13 +72,13 @@ MESSAGES = [
     (
         "cross_entropy(X, T, returns='lse')",
         xent.KindError,
-        ("returns is a str, 'lse': it must be a tuple of names.\n  For one name: returns=('lse',)."),
+        ("returns is a str, 'lse': it must be a tuple of names.\n  For example returns=('lse',)."),
     ),
     (
         "cross_entropy(X, T, returns=('loss',))",
         xent.OptionError,
         (
-            "each name in returns is 'loss': it must be one of 'lse', 'entropy', 'log_prob', 'z_loss', "
+            "returns[0] is 'loss': it must be one of 'lse', 'entropy', 'log_prob', 'z_loss', "
             "'accuracy', 'predicted', 'sum', 'denominator'."
         ),
     ),
@@ -125,7 +133,10 @@ MESSAGES = [
     (
         "cross_entropy(X.astype(int), T)",
         xent.KindError,
-        "logits has dtype int64: it must be float16, bfloat16, float32 or float64.",
+        (
+            "logits has dtype int64: it must be float16, bfloat16, float32 or float64.\n"
+            "  If these are logits: logits.astype(np.float32)."
+        ),
     ),
     (
         "cross_entropy(X.astype(complex), T)",
@@ -250,7 +261,7 @@ MESSAGES = [
         "cross_entropy(X, T, sample_weight=T == 0)",
         xent.KindError,
         (
-            "sample_weight has dtype bool: it must be float16, bfloat16, float32 or float64, or integers.\n"
+            "sample_weight has dtype bool: it must be an integer dtype, float16, bfloat16, float32 or float64.\n"
             "  For a mask: sample_weight=sample_weight.astype(float)."
         ),
     ),
