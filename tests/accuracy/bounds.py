@@ -129,7 +129,7 @@ def check(
 
 
 def soft_error(grad, exact: ExactBatch, targets, options: Options, size: float) -> np.ndarray:
-    """|error| of an entry over 4 u (float64: 5 u) ((sum q) p + q + 2 scale max(1, |m|, |lse|) p) + a smallest subnormal.
+    """|error| / (4 u (float64: 5 u) ((sum q) p + q + 2 scale max(1, |m|, |lse|) p) + a smallest subnormal), each entry.
 
     q are the targets as they enter the gradient: smoothed and weighted. The smallest subnormal is there because a
     result has to be stored: without it no float16 gradient below 2**-25 could be within the bound. (float64: V of
