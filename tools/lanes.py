@@ -35,7 +35,6 @@ class Lane:
     again: bool = False  # runs what other lanes run, in other circumstances
     marked: str = "not browser and not slow"
     workers: int = WORKERS
-    options: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     prepare: wheels.Prepare = wheels.nothing
 
@@ -70,9 +69,10 @@ LANES = (
             "tests/test_train/test_source.py",
             "tests/test_train/test_table.py",
             "tests/test_train/test_report.py",
+            "tests/test_train/test_session.py",
+            "tests/test_cli/test_predict_command.py",
         ),
         again=True,
-        options=("-W", "ignore::DeprecationWarning"),  # of old packages, about the newer ones that they use
         prepare=wheels.lowest,
     ),
     Lane("acceptance", "the long grids", ("tests",), marked="slow", again=True, workers=0),
@@ -130,7 +130,7 @@ def arguments(lane: Lane) -> list[str]:
     parallel = ["-n", str(lane.workers)] if lane.workers else []
     # the conftest.py of the root is for the documentation, and needs a package that not every environment has
     below = ["--confcutdir=tests"] if all(path.startswith("tests") for path in lane.paths) else []
-    return ["-q", "--no-header", "-rfE", "-m", lane.marked, *parallel, *below, *left_out, *lane.options, *lane.paths]
+    return ["-q", "--no-header", "-rfE", "-m", lane.marked, *parallel, *below, *left_out, *lane.paths]
 
 
 def others() -> list[str]:
