@@ -14,7 +14,7 @@ from pathlib import Path
 from inside import ROOT, environment
 
 SESSION = re.compile(r"(?<=^```console\n)\$ (.*)\n(?:.*\n)*?(?=```$)", re.MULTILINE)
-HELP = re.compile(r"(?<=^```text\n)(?:usage: xent (\w+).*|(TRAIN|PREDICT))\n(?:.*\n)*?(?=```$)", re.MULTILINE)
+HELP = re.compile(r"(?<=^```text\n)(?:usage: xent (\w+).*|(TRAIN|PREDICT|BENCH))\n(?:.*\n)*?(?=```$)", re.MULTILINE)
 VARIES = re.compile(r"^ (?:most confused|stopped:) .*\n", re.MULTILINE)  # by machine, in more than the digits
 ROWS = 12  # of an output that are shown
 
