@@ -2,6 +2,8 @@
 
     xent.cross_entropy(logits, targets)       the loss of a batch
     xent.value_and_grad(logits, targets)      the loss and its gradient
+    xent.linear_cross_entropy(hidden, weight, targets)    the same behind a linear layer, without its N×V logits
+    xent.linear_value_and_grad(hidden, weight, targets)
     xent.total(logits, targets)               exact sum and denominator: totals of parts add up
     xent.SoftmaxWithLoss                      the layer; xent.book has the rest of "Deep Learning from Scratch"
     xent.load(folder)                         what `xent train` saved
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from xent.layer import SoftmaxWithLoss as SoftmaxWithLoss
 
 __version__ = "0.1.0"
+    from xent.linear import linear_cross_entropy as linear_cross_entropy
+    from xent.linear import linear_value_and_grad as linear_value_and_grad
 
 __all__ = [
     "DataError",
@@ -51,10 +55,17 @@ __all__ = [
     "cross_entropy",
     "load",
     "total",
+    "linear_cross_entropy",
+    "linear_value_and_grad",
     "value_and_grad",
 ]
 
-_LATER = {"SoftmaxWithLoss": "xent.layer", "load": "xent.fit.store"}  # name → the module it comes from
+_LATER = {  # name → the module it comes from
+    "SoftmaxWithLoss": "xent.layer",
+    "linear_cross_entropy": "xent.linear",
+    "linear_value_and_grad": "xent.linear",
+    "load": "xent.fit.store",
+}
 _MODULES = {"book"}
 
 

@@ -13,6 +13,8 @@ FUNCTIONS = [
     "xent.cross_entropy",
     "xent.value_and_grad",
     "xent.total",
+    "xent.linear_cross_entropy",
+    "xent.linear_value_and_grad",
     "xent.load",
     "xent.book.softmax",
     "xent.book.cross_entropy_error",
@@ -22,7 +24,7 @@ FUNCTIONS = [
     "xent.SoftmaxWithLoss.forward",
     "xent.SoftmaxWithLoss.backward",
 ]
-NUMERICAL = ["xent.cross_entropy", "xent.value_and_grad", "xent.total", "xent.book.softmax", "xent.book.softmax_loss"]
+NUMERICAL = [*FUNCTIONS[:5], "xent.book.softmax", "xent.book.softmax_loss"]
 CLASSES = ["xent.SoftmaxWithLoss", "xent.book.TimeSoftmaxWithLoss", "xent.Total"]
 
 

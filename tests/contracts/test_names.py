@@ -30,6 +30,8 @@ PUBLIC = {
         "Total",
         "XentError",
         "cross_entropy",
+        "linear_cross_entropy",
+        "linear_value_and_grad",
         "load",
         "total",
         "value_and_grad",
@@ -86,7 +88,9 @@ FIRST = [
 ]
 MEANING = """
 import xent
-for name in ("cross_entropy", "value_and_grad", "total", "load"):
+for name in (
+    "cross_entropy", "value_and_grad", "total", "load", "linear_cross_entropy", "linear_value_and_grad"
+):
     assert callable(getattr(xent, name)) and type(getattr(xent, name)).__name__ == "function", name
 assert isinstance(xent.SoftmaxWithLoss, type) and isinstance(xent.Total, type)
 assert xent.numpy.__name__ == "xent.numpy" and xent.book.__name__ == "xent.book"

@@ -10,7 +10,7 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"
 
 
 def test_there_are_examples():
-    assert {path.stem for path in EXAMPLES} >= {"numpy_loss", "book_layer", "train_from_python"}
+    assert {path.stem for path in EXAMPLES} >= {"numpy_loss", "book_layer", "train_from_python", "linear_loss"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
