@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from xent import book as book
     from xent.fit.store import load as load
     from xent.layer import SoftmaxWithLoss as SoftmaxWithLoss
-
-__version__ = "0.1.0"
     from xent.linear import linear_cross_entropy as linear_cross_entropy
     from xent.linear import linear_value_and_grad as linear_value_and_grad
+
+__version__ = "0.1.0"
 
 __all__ = [
     "DataError",
@@ -53,10 +53,10 @@ __all__ = [
     "XentError",
     "book",
     "cross_entropy",
-    "load",
-    "total",
     "linear_cross_entropy",
     "linear_value_and_grad",
+    "load",
+    "total",
     "value_and_grad",
 ]
 
