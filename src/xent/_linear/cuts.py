@@ -15,6 +15,7 @@ LEAST_ROWS_LOSS = 8  # the same for the loss alone
 TILE_ROWS = 4096
 PER_ROW, PER_CLASS, BESIDES = 256, 64, 2**20  # bytes of labels and results; vectors; Python's own
 SCRATCH = 24  # bytes a class and thread that a row kernel takes
+PIECE = 2**20  # bytes of probabilities that a thread converts at once
 ROOM = 16 * 2**20  # bytes that a part of a product takes at most before it is added
 
 
@@ -49,7 +50,7 @@ def costs_of(problem: Problem, hidden: Rows, weight: Rows, targets: Rows | None,
     threads = problem.spec.threads or launch.available()
     fixed = problem.batch.rows * PER_ROW + classes * (PER_CLASS + SCRATCH * threads) + BESIDES
     if targets is not None:
-        fixed += threads * max(launch.PIECE, 8 * classes) * 2
+        fixed += threads * max(PIECE, 8 * classes) * 2
     line = problem.width * item
     return Costs(
         item=item,

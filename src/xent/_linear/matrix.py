@@ -26,12 +26,21 @@ def ready(matrix: Array, dtype: np.dtype[Any]) -> bool:
     return by_rows or by_columns
 
 
+def flat_view(source: Array) -> Array | None:
+    """An array (..., D) as (N, D) without a copy; None if that cannot be."""
+    if source.ndim == 2:  # noqa: PLR2004  # rows and features
+        return source
+    if source.ndim == 1:
+        return source[np.newaxis]
+    return source.reshape(-1, source.shape[-1]) if source.flags.c_contiguous and source.size else None
+
+
 class Rows:
     """Chosen rows of an array (..., D): `read` gives some of them as a matrix that is ready."""
 
     def __init__(self, source: Array, chosen: NDArray[np.int64] | None, dtype: np.dtype[Any]) -> None:
         self.source, self.chosen, self.dtype = source, chosen, dtype
-        self.flat = launch.flat_view(source)
+        self.flat = flat_view(source)
         self.direct = chosen is None and self.flat is not None and ready(self.flat, dtype)
 
     @property

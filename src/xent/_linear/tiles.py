@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xent._kernels.cpu import launch, threads
 from xent._kernels.cpu.jit import Function, array, compiled
 from xent._kernels.cpu.linear import finish, fold
-from xent._linear.cuts import ranges
+from xent._linear.cuts import PIECE, ranges
 from xent._linear.matrix import Rows, add_columns, product
 from xent._linear.spread import Spread
 from xent._linear.task import Gradients, Task
@@ -80,7 +80,7 @@ class States:
 
     def _over_rows(self, piece: Function, x: Array, first_row: int) -> None:
         """piece(first row of x, after the last, the same rows as a slice of all) over the threads, in small parts."""
-        step = x.shape[0] if self.q is None else max(1, launch.PIECE // (8 * x.shape[1]))
+        step = x.shape[0] if self.q is None else max(1, PIECE // (8 * x.shape[1]))
 
         def part(first: int, last: int) -> None:
             for lo in range(first, last, step):

@@ -1,0 +1,216 @@
+"""Times the loss behind a linear layer against its three bare matrix products, by how much memory it may take.
+
+    python tools/linear_curve.py            measure: benchmarks/linear_curve.json; then as --draw
+    python tools/linear_curve.py --draw     from that file: docs/linear_curve.svg and the table in docs/linear.md
+
+Rounds are interleaved, and the fastest of each is taken: others may use the machine. Products and xent both write into
+given arrays.
+"""
+
+import argparse
+import json
+import sys
+import time
+from importlib.metadata import version
+from itertools import product
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import xent
+from inside import ROOT
+from xent._call import Run, run
+from xent._linear import call, cuts, whole_rows
+from xent._linear.door import Problem
+from xent.bench import machine, memory
+
+SHAPES = ((1024, 2048, 128000), (2048, 512, 32000))  # rows, features, classes
+MIB = (16, 32, 64, 128, 256, 512)
+RESULTS, PICTURE, PAGE = ROOT / "benchmarks/linear_curve.json", ROOT / "docs/linear_curve.svg", ROOT / "docs/linear.md"
+BEGIN, END = "<!-- measured by tools/linear_curve.py -->\n", "<!-- end -->\n"
+Record = dict[str, Any]
+
+
+class Clock:
+    """Seconds spent in the loss itself, between the products; and how the last call was cut."""
+
+    def __init__(self) -> None:
+        self.seconds, self.cut = 0.0, cuts.Cut(0, 0, 0, 0)
+
+    def timed(self, *given: Any) -> Run:  # noqa: ANN401  # as `_call.run`
+        """Run the loss of some whole rows."""
+        start = time.perf_counter()
+        done = run(*given)
+        self.seconds += time.perf_counter() - start
+        return done
+
+    def noted(self, problem: Problem, costs: cuts.Costs, *, gradient: bool) -> cuts.Cut:
+        """Cut a call."""
+        self.cut = cuts.cut(problem, costs, gradient=gradient)
+        return self.cut
+
+
+def measure(rounds: int, shapes: tuple[tuple[int, ...], ...]) -> Record:
+    """Every shape with every limit."""
+    clock, watch = Clock(), machine.Watch()
+    with patch.object(whole_rows, "run", clock.timed), patch.object(call, "cut", clock.noted):
+        found = [measure_shape(shape, rounds, clock) for shape in shapes]
+    threads = machine.available()
+    versions = {name: version(name) for name in ("numpy", "numba")} | {"xent": xent.__version__, "blas": blas()}
+    others = watch.others(0.0, threads)
+    return {"machine": machine.describe(threads), "versions": versions, "at": machine.now(), "others": others,
+            "rounds": rounds, "shapes": found}  # fmt: skip
+
+
+def blas() -> str:
+    """Name and version of NumPy's BLAS."""
+    found: Any = np.show_config(mode="dicts")
+    chosen = found["Build Dependencies"]["blas"]
+    return f"{chosen['name']} {chosen['version']}"
+
+
+def measure_shape(shape: tuple[int, ...], rounds: int, clock: Clock) -> Record:
+    """One shape, every limit, in interleaved rounds; then the memory of each."""
+    rows, features, classes = shape
+    rng = np.random.default_rng(0)
+    hidden = rng.standard_normal((rows, features), np.float32)
+    weight = rng.standard_normal((classes, features), np.float32) * np.float32(3 / features**0.5)
+    targets = rng.integers(0, classes, rows)
+    out = np.zeros_like(hidden), np.zeros_like(weight)
+    logits = np.zeros((rows, classes), np.float32)
+
+    def bare() -> None:
+        np.matmul(hidden, weight.T, out=logits)
+        np.matmul(logits, weight, out=out[0])
+        np.matmul(logits.T, hidden, out=out[1])
+
+    def ours(mib: int) -> None:
+        xent.linear_value_and_grad(hidden, weight, targets, max_bytes=mib * 2**20, out=out)
+
+    xent.linear_value_and_grad(hidden[:64], weight, targets[:64], out=(out[0][:64].copy(), out[1]))
+    times: dict[str, list[float]] = {name: [] for name in ("bare", *map(str, MIB))}
+    loss: dict[int, list[float]] = {mib: [] for mib in MIB}
+    cut = {}
+    for done, mib in product(range(rounds), (0, *MIB)):
+        progress(f"{rows}×{features}×{classes}: round {done + 1} of {rounds}, {f'{mib} MiB' if mib else 'products'}")
+        clock.seconds, start = 0.0, time.perf_counter()
+        if mib:
+            ours(mib)
+            loss[mib].append(clock.seconds)
+            cut[mib] = clock.cut
+        else:
+            bare()
+        times[str(mib or "bare")].append(time.perf_counter() - start)
+    found = []
+    for mib in MIB:
+        progress(f"{rows}×{features}×{classes}: memory within {mib} MiB")
+        way = cut[mib]
+        extra = memory.peak_extra(lambda mib=mib: ours(mib))  # type: ignore[misc]  # bound now
+        found.append(
+            {
+                "mib": mib,
+                "seconds": times[str(mib)],
+                "loss_seconds": loss[mib],
+                "tiles": way.tiles,
+                "rows": way.rows,
+                "classes": way.classes,
+                "extra": extra,
+            }
+        )
+    return {"shape": shape, "bare_seconds": times["bare"], "limits": found}
+
+
+def progress(text: str) -> None:
+    """One line on stderr, written over."""
+    print(f"\r\033[K{text}" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+
+
+def ratios(shape: Record, limit: Record) -> tuple[float, float]:
+    """Time over that of the products: all of it, and without the loss itself."""
+    bare = min(shape["bare_seconds"])
+    without = min(ours - loss for ours, loss in zip(limit["seconds"], limit["loss_seconds"], strict=True))
+    return min(limit["seconds"]) / bare, without / bare
+
+
+def table(record: Record) -> str:
+    """For the page."""
+    lines = []
+    for shape in record["shapes"]:
+        rows, features, classes = shape["shape"]
+        whole = rows * classes * 4 / 2**20
+        bare = min(shape["bare_seconds"])
+        lines += [
+            f"N = {rows}, D = {features}, V = {classes}, float32; the products alone: {bare:.2f} s, {whole:.0f} MiB.",
+            "",
+            "| `max_bytes` | taken | at once | time over the products | without the loss itself |",
+            "|---|---|---|---|---|",
+        ]
+        for limit in shape["limits"]:
+            total, outside = ratios(shape, limit)
+            taken = "–" if limit["extra"] is None else f"{limit['extra'] / 2**20:.0f} MiB"
+            way = f"{limit['rows']} rows" + (f" × {limit['classes']} classes" if limit["tiles"] else "")
+            without = "–" if limit["tiles"] else f"{outside:.2f}"
+            lines.append(f"| {limit['mib']} MiB | {taken} | {way} | {total:.2f} | {without} |")
+        lines.append("")
+    about, versions = record["machine"], record["versions"]
+    busy = "" if record["others"] is None else f" Other work took {record['others']:.0%} of the CPUs meanwhile."
+    lines.append(f"Fastest of {record['rounds']} interleaved rounds, {record['at'][:10]}: {about['processor']},")
+    lines.append(f"{about['threads']} threads, {about['system']}, {about['python']}, NumPy {versions['numpy']} with")
+    lines.append(f"{versions['blas']}, Numba {versions['numba']}.{busy}")
+    return "\n".join([*lines, ""])
+
+
+def draw(record: Record) -> None:
+    """The picture, and the table in the page."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "xent"
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for shape, color in zip(record["shapes"], ("#3b74b5", "#c4162a"), strict=False):
+        rows, features, classes = shape["shape"]
+        found = [(limit["mib"], *ratios(shape, limit), limit["tiles"]) for limit in shape["limits"]]
+        label = f"{rows}×{features}×{classes}"
+        axes.plot([f[0] for f in found], [f[1] for f in found], "o-", color=color, label=label)
+        whole = [f for f in found if not f[3]]
+        axes.plot(
+            [f[0] for f in whole], [f[2] for f in whole], "--", color=color, label=f"{label}, without the loss itself"
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(MIB, [str(mib) for mib in MIB])
+    axes.axhline(1.0, color="#8b949e", linewidth=1)
+    axes.set_xlabel("max_bytes, MiB")
+    axes.set_ylabel("time over the three bare products")
+    axes.grid(color="#8b949e", alpha=0.25)
+    axes.legend(frameon=False)
+    text = PICTURE.with_suffix(".new")
+    figure.savefig(text, format="svg", facecolor="white", metadata={"Date": None})
+    text.replace(PICTURE)
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    PAGE.write_text(before + BEGIN + table(record) + END + rest.split(END)[1], encoding="utf-8")
+
+
+def main() -> int:
+    """Measure and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draw", action="store_true", help="only draw what was measured")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default: 5)")
+    parser.add_argument("--only", type=int, choices=range(len(SHAPES)), help="one shape; written nowhere, printed")
+    options = parser.parse_args()
+    if options.only is not None:
+        print(table(measure(options.rounds, (SHAPES[options.only],))))
+        return 0
+    if not options.draw:
+        RESULTS.parent.mkdir(exist_ok=True)
+        text = RESULTS.with_suffix(".new")
+        text.write_text(json.dumps(measure(options.rounds, SHAPES), indent=1) + "\n", encoding="utf-8")
+        text.replace(RESULTS)
+    draw(json.loads(RESULTS.read_text(encoding="utf-8")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
