@@ -1,11 +1,13 @@
 """`xent bench` as a user runs it."""
 
 import json
+import subprocess
+import time
 
 import pytest
 
 from tests.test_bench.made import measured, record
-from tests.test_cli.command import on_terminal, xent_command
+from tests.test_cli.command import XENT, environment, on_terminal, xent_command
 from xent.bench.record import Record
 from xent.bench.task import Task
 
@@ -115,3 +117,17 @@ def test_a_terminal_sees_progress_and_the_table(tmp_path):
     assert status == 0
     assert "1/2 20 × 5" in text
     assert "▸ xent" in text
+
+
+def test_ended_from_outside_it_leaves_no_process_and_no_file(tmp_path):
+    env = environment(TMPDIR=str(tmp_path))
+    process = subprocess.Popen(
+        [*XENT, "bench", "--shapes", "99x9", "--rounds", "100000"], env=env, stderr=subprocess.PIPE
+    )
+    assert process.stderr.readline() == b"shape 1 of 1: 99 \xc3\x97 9\n"
+    while not list(tmp_path.glob("xent-bench-*/xent.log")):
+        time.sleep(0.01)
+    process.terminate()
+    process.stderr.close()
+    assert process.wait(20) == 143
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -156,6 +157,7 @@ def _measured(args: argparse.Namespace, earlier: Record | None, *, quiet: bool) 
         left_out=left_out,
         command=shlex.join(["xent", *sys.argv[1:]]),
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clears up
     with progress(None if quiet else sys.stdout) as listener:
         record = rounds.run(plan, listener)
     if not quiet:
