@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test acceptance coverage accuracy install-size figures docs lint format types imports clean
+.PHONY: help demo test acceptance coverage accuracy bench benchmarks install-size figures docs lint format types imports clean
 export PYTHON
 
 TEST := sh tools/setup.sh cli dev
@@ -41,6 +41,15 @@ coverage:  ## which lines and branches the tests reach; the kernels by a sample 
 accuracy:  ## worst error of loss and gradient by class count, rows and dtype, beside NumPy's textbook formula
 	@$(TEST)
 	@$(RUN) .venv/bin/python -m tests.accuracy.table
+
+bench:  ## is today's code slower, less exact or larger than the committed run? (on a quiet machine)
+	@$(TEST)
+	@$(RUN) .venv/bin/xent bench --compare benchmarks/float32.json
+
+benchmarks:  ## measure what benchmarks/ holds anew, beside the peers that .venv has, and write its tables and picture
+	@$(TEST)
+	@$(RUN) .venv/bin/python tools/benchmarks.py
+	@$(RUN) .venv/bin/python tools/bench_figures.py
 
 install-size:  ## what `pip install xent` takes on disk and `import xent` in time
 	@$(TEST)
