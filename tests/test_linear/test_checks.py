@@ -158,7 +158,7 @@ MESSAGES = [
     (
         "linear_cross_entropy(H, W, T, max_bytes=1000, threads=1)",
         xent.OptionError,
-        "max_bytes is 1000: it must be at least 1050572 for these arrays.",
+        "max_bytes is 1000: it must be at least 1050252 for these arrays.",
     ),
     (
         "linear_cross_entropy(H, W, T, sample_weight=[1, 1, 1])",

@@ -13,7 +13,7 @@ CACHE = 8 * 2**20  # bytes of logits that few classes may fill with more rows
 LEAST_ROWS = 48  # fewer at once, and computing the logits twice is cheaper (docs/linear.md)
 LEAST_ROWS_LOSS = 8  # the same for the loss alone
 TILE_ROWS = 4096
-PER_ROW, PER_CLASS, BESIDES = 256, 64, 2**20  # bytes of labels and results; vectors; Python's own
+PER_ROW, BESIDES = 256, 2**20  # bytes of labels and results; Python's own
 SCRATCH = 24  # bytes a class and thread that a row kernel takes
 PIECE = 2**20  # bytes of probabilities that a thread converts at once
 ROOM = 16 * 2**20  # bytes that a part of a product takes at most before it is added
@@ -48,7 +48,10 @@ def costs_of(problem: Problem, hidden: Rows, weight: Rows, targets: Rows | None,
     """What a call costs. The arrays as they are read and written; targets None: class indices; d_hidden None: loss."""
     item, classes = problem.work.itemsize, problem.classes
     threads = problem.spec.threads or launch.available()
-    fixed = problem.batch.rows * PER_ROW + classes * (PER_CLASS + SCRATCH * threads) + BESIDES
+    vectors = 8 * (problem.batch.class_weight.size > 0)
+    if problem.bias is not None:
+        vectors += item + problem.bias.itemsize + 8 * (d_hidden is not None)
+    fixed = problem.batch.rows * PER_ROW + classes * (vectors + SCRATCH * threads) + BESIDES
     if targets is not None:
         fixed += threads * max(PIECE, 8 * classes) * 2
     line = problem.width * item

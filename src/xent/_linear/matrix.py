@@ -1,5 +1,6 @@
 """Matrices as a matrix product takes them: a view where that will do, else a copy of some rows; products added up."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from xent._kernels.cpu import launch, threads
 
 Array = NDArray[Any]
+CHEAP = 8  # additions are done in the time of one element of the loss
 Pick = slice | NDArray[np.int64]  # some rows, by their numbers
 
 
@@ -73,7 +75,7 @@ class Rows:
         return np.unravel_index(numbers, self.source.shape[:-1])
 
 
-def product(target: Array, a: Array, b: Array, room: Array, *, first: bool) -> None:
+def product(target: Array, a: Array, b: Array, room: Array, thread_limit: int | None, *, first: bool) -> None:
     """target = a @ b, or += where it is not the first; through `room`, some rows at a time, where that is needed.
 
     target  (n, m), of any float dtype. Written. room: 1-D, dtype of a and b. Written.
@@ -87,11 +89,17 @@ def product(target: Array, a: Array, b: Array, room: Array, *, first: bool) -> N
         hi = min(lo + step, a.shape[0])
         part = room[: (hi - lo) * width].reshape(hi - lo, width)
         np.matmul(a[lo:hi], b, out=part)
-        into = target[lo:hi]
+        put = partial(_put, target[lo:hi], part, first)
+        threads.run(put, launch.cut_rows(hi - lo, width // CHEAP, thread_limit))
+
+
+def _put(target: Array, part: Array, first: bool, lo: int, hi: int) -> None:  # noqa: FBT001  # bound by `product`
+    """Some rows of a part into, or onto, their place."""
+    with np.errstate(all="ignore"):  # per thread; a half that overflows is infinite
         if first:
-            into[...] = part
+            target[lo:hi] = part[lo:hi]
         else:
-            into += part
+            target[lo:hi] += part[lo:hi]
 
 
 def add_bias(x: Array, bias: Array, thread_limit: int | None) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from xent._linear.cuts import Cut
 from xent._linear.door import Problem
-from xent._linear.matrix import Rows, add_bias
+from xent._linear.matrix import Rows, add_bias, add_columns, product
 
 Array = NDArray[Any]
 
@@ -36,3 +36,12 @@ class Task:
         np.matmul(h, w.T, out=out)
         if self.bias is not None:
             add_bias(out, self.bias[first : first + w.shape[0]], self.problem.spec.threads)
+
+    def product(self, target: Array, a: Array, b: Array, *, first: bool) -> None:
+        """target = a @ b, or += where it is not the first."""
+        product(target, a, b, self.room, self.problem.spec.threads, first=first)
+
+    def add_to_bias(self, first: int, g: Array) -> None:
+        """What the gradient g by the logits of the classes from `first` on adds to d_bias."""
+        if self.gradients is not None and self.gradients.sums is not None:
+            add_columns(self.gradients.sums[first : first + g.shape[1]], g, self.problem.spec.threads)

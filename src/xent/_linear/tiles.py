@@ -13,7 +13,7 @@ from xent._kernels.cpu import launch, threads
 from xent._kernels.cpu.jit import Function, array, compiled
 from xent._kernels.cpu.linear import finish, fold
 from xent._linear.cuts import PIECE, ranges
-from xent._linear.matrix import Rows, add_columns, product
+from xent._linear.matrix import Rows
 from xent._linear.spread import Spread
 from xent._linear.task import Gradients, Task
 from xent.core.row import EMPTY, NO_CAP
@@ -104,12 +104,12 @@ def by_tiles(task: Task, spread: Spread, factor: float) -> None:
         for tile in tiles.over(0, n):
             states.finish(tile.logits, tile.lo, tile.first, states.results, gradient=False)
     elif cut.hidden in {0, n}:
-        sweep(tiles, states, gradients, HiddenSum(task, gradients, 0, n), WeightSum(task, gradients), states.results)
+        sweep(tiles, states, HiddenSum(task, gradients, 0, n), WeightSum(task, gradients), states.results)
     else:  # d_hidden is rounded once: it is added up in a copy for some rows at a time, in sweeps of their own
-        sweep(tiles, states, gradients, None, WeightSum(task, gradients), states.results)
+        sweep(tiles, states, None, WeightSum(task, gradients), states.results)
         for lo, hi in ranges(n, cut.hidden):
             again = no_results(n, extras=spread.wanted)
-            sweep(tiles, states, gradients, HiddenSum(task, gradients, lo, hi), None, again)
+            sweep(tiles, states, HiddenSum(task, gradients, lo, hi), None, again)
     spread.put(task.hidden.pick(0, n), states.results)
 
 
@@ -156,7 +156,7 @@ class HiddenSum:
     """d_hidden of some rows, added up where it belongs, or in a copy that is rounded into its place once."""
 
     def __init__(self, task: Task, gradients: Gradients, first: int, last: int) -> None:
-        self.target, self.first, self.last, self.room = gradients.d_hidden, first, last, task.room
+        self.task, self.target, self.first, self.last = task, gradients.d_hidden, first, last
         self.copy: Array | None = None
         if not self.target.direct:
             self.copy = np.empty((last - first, task.problem.width), task.problem.work)
@@ -164,7 +164,7 @@ class HiddenSum:
     def add(self, lo: int, hi: int, g: Array, w: Array, *, first: bool) -> None:
         """Add what some classes give."""
         into = self.target.read(lo, hi) if self.copy is None else self.copy[lo - self.first : hi - self.first]
-        product(into, g, w, self.room, first=first)
+        self.task.product(into, g, w, first=first)
 
     def done(self) -> None:
         """Every class has been added."""
@@ -176,7 +176,7 @@ class WeightSum:
     """d_weight of a block of classes after the other, added up in the same two ways."""
 
     def __init__(self, task: Task, gradients: Gradients) -> None:
-        self.target, self.room = gradients.d_weight, task.room
+        self.task, self.target = task, gradients.d_weight
         self.copy: Array | None = None
         if self.target.dtype != task.problem.work:
             self.copy = np.empty((task.cut.classes, task.problem.width), task.problem.work)
@@ -185,7 +185,7 @@ class WeightSum:
         """Add what some rows give."""
         place = self.target[v : v + g.shape[1]]
         into = place if self.copy is None else self.copy[: g.shape[1]]
-        product(into, g.T, h, self.room, first=first)
+        self.task.product(into, g.T, h, first=first)
         if last and self.copy is not None:
             place[...] = into
 
@@ -193,7 +193,6 @@ class WeightSum:
 def sweep(
     tiles: Tiles,
     states: States,
-    gradients: Gradients,
     d_hidden: HiddenSum | None,
     d_weight: WeightSum | None,
     results: launch.Results,
@@ -207,9 +206,7 @@ def sweep(
             d_hidden.add(tile.lo, tile.hi, g, tile.weight, first=tile.first == 0)
         if d_weight is not None:
             d_weight.add(tile.first, g, tile.hidden, first=tile.lo == first, last=tile.hi == last)
-            if gradients.sums is not None:
-                of_tile = gradients.sums[tile.first : tile.first + g.shape[1]]
-                add_columns(of_tile, g, tiles.task.problem.spec.threads)
+            tiles.task.add_to_bias(tile.first, g)
     if d_hidden is not None:
         d_hidden.done()
 

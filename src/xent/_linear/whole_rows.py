@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from xent._call import run
 from xent._door import Batch
 from xent._linear.cuts import ranges
-from xent._linear.matrix import add_columns, product
 from xent._linear.spread import Spread
 from xent._linear.task import Gradients, Task
 
@@ -39,12 +38,11 @@ def multiply_on(
     """The gradients of hidden, weight and bias from those of some whole rows of logits."""
     d_hidden = gradients.d_hidden.read(lo, hi) if gradients.d_hidden.direct else np.empty(h.shape, h.dtype)
     for start, end in blocks:
-        product(d_hidden, g[:, start:end], task.weight.read(start, end), task.room, first=start == 0)
+        task.product(d_hidden, g[:, start:end], task.weight.read(start, end), first=start == 0)
     if not gradients.d_hidden.direct:
         gradients.d_hidden.write(lo, hi, d_hidden)
-    product(gradients.d_weight, g.T, h, task.room, first=lo == 0)
-    if gradients.sums is not None:
-        add_columns(gradients.sums, g, task.problem.spec.threads)
+    task.product(gradients.d_weight, g.T, h, first=lo == 0)
+    task.add_to_bias(0, g)
 
 
 def part_of(task: Task, lo: int, hi: int, logits: Array) -> Batch:
