@@ -48,14 +48,16 @@ class Tree(HTMLParser):
 
     def text(self) -> str:
         """What a person reads, white space and the edges of blocks made one blank."""
-        return " ".join("".join(data for where, data in self.texts if where not in {"style", "title"}).split())
+        return " ".join(
+            "".join(data for where, data in self.texts if where not in {"script", "style", "title"}).split()
+        )
 
     def all(self, name: str) -> list[dict[str, str | None]]:
         return [attributes for tag, attributes in self.tags if tag == name]
 
 
-def faults(html: str) -> list[str]:
-    """What is wrong with a page: structure, accessibility, safety, self-containment."""
+def faults(html: str, *, script: bool = False) -> list[str]:
+    """What is wrong with a page: structure, accessibility, safety, self-containment. `script`: it has one."""
     tree = Tree(html)
     wrong = list(tree.wrong)
     names = [name for name, _ in tree.tags]
@@ -63,7 +65,9 @@ def faults(html: str) -> list[str]:
     wrong += [f"{names.count(name)} <{name}>" for name in ("h1", "title", "main", "style") if names.count(name) != 1]
     if levels[:1] != [1] or any(b > a + 1 for a, b in itertools.pairwise(levels)):
         wrong.append(f"headings out of order: {levels}")
-    wrong += [f"<{name}>" for name in sorted(NEVER & set(names))]
+    wrong += [f"<{name}>" for name in sorted((NEVER - {"script"} if script else NEVER) & set(names))]
+    if script and tree.all("script") != [{}]:
+        wrong.append("not one script, or one with attributes")
     ids = [attributes["id"] for _, attributes in tree.tags if "id" in attributes]
     wrong += [f"id {name!r} twice" for name in sorted({name for name in ids if ids.count(name) > 1})]
     for name, attributes in tree.tags:
@@ -81,14 +85,19 @@ def faults(html: str) -> list[str]:
         for attributes in tree.all("svg")
         if not (attributes.get("aria-label") or attributes.get("aria-hidden"))
     ]
-    return wrong + _policy_faults(html, tree)
+    return wrong + _policy_faults(html, tree, script=script)
 
 
-def _policy_faults(html: str, tree: Tree) -> list[str]:
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _policy_faults(html: str, tree: Tree, *, script: bool) -> list[str]:
     policies = [a["content"] for a in tree.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
     style = "".join(data for where, data in tree.texts if where == "style")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    right = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    program = html.partition("<script>")[2].partition("</script>")[0]
+    allowed = f"style-src 'sha256-{_digest(style)}'; " + (f"script-src 'sha256-{_digest(program)}'; " if script else "")
+    right = f"default-src 'none'; {allowed}img-src data:; base-uri 'none'; form-action 'none'"
     wrong = [] if policies == [right] else [f"policy {policies}"]
     wrong += ["the style sheet asks for something"] if re.search(r"url\(|@import", style) else []
     first = html[: html.find("<style")]

@@ -6,6 +6,7 @@
     xent.linear_value_and_grad(hidden, weight, targets)
     xent.total(logits, targets)               exact sum and denominator: totals of parts add up
     xent.SoftmaxWithLoss                      the layer; xent.book has the rest of "Deep Learning from Scratch"
+    xent.explain(logits, targets)             the computation graph of the batch, with every number on it
     xent.load(folder)                         what `xent train` saved
 
 `import xent` costs NumPy and nothing else; everything beyond is bound at its first use.
@@ -32,6 +33,7 @@ from xent.numpy import cross_entropy, total, value_and_grad
 if TYPE_CHECKING:
     from xent import book as book
     from xent.fit.store import load as load
+    from xent.graph import explain as explain
     from xent.layer import SoftmaxWithLoss as SoftmaxWithLoss
     from xent.linear import linear_cross_entropy as linear_cross_entropy
     from xent.linear import linear_value_and_grad as linear_value_and_grad
@@ -53,6 +55,7 @@ __all__ = [
     "XentError",
     "book",
     "cross_entropy",
+    "explain",
     "linear_cross_entropy",
     "linear_value_and_grad",
     "load",
@@ -62,6 +65,7 @@ __all__ = [
 
 _LATER = {  # name → the module it comes from
     "SoftmaxWithLoss": "xent.layer",
+    "explain": "xent.graph",
     "linear_cross_entropy": "xent.linear",
     "linear_value_and_grad": "xent.linear",
     "load": "xent.fit.store",

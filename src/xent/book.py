@@ -122,6 +122,12 @@ class TimeSoftmaxWithLoss:
         counts = np.ones(labels.shape, bool) if targets.shape == shape else labels != self._pass.options["ignore_index"]
         return labels.ravel(), self._pass.softmax().reshape(-1, shape[-1]), np.asarray(counts).ravel(), shape
 
+    def _explained(self) -> tuple[Array, Array, dict[str, Any]]:
+        """Logits, targets and options of the last forward, for `xent.explain`. StateError before."""
+        if self._pass is None:
+            raise no_forward(self, "xent.explain")
+        return self._pass.logits, self._pass.targets, self._pass.options
+
     def _targets(self, ts: ArrayLike, shape: tuple[int, ...]) -> tuple[Array, int | None]:
         """Targets of shape (N, T) or (N, T, V), and the one label among them that is ignored."""
         targets = as_array("ts", ts)

@@ -170,6 +170,11 @@ class SoftmaxWithLoss:
         """
         return self._last("total").total()
 
+    def _explained(self) -> tuple[Array, Array, dict[str, Any]]:
+        """Logits, targets and options of the last forward, for `xent.explain`. StateError before."""
+        done = self._last("xent.explain")
+        return done.logits, done.targets, done.options
+
     def _last(self, asked: str) -> "ForwardPass":
         if self._pass is None:
             raise no_forward(self, asked)

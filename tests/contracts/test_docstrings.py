@@ -15,6 +15,7 @@ FUNCTIONS = [
     "xent.total",
     "xent.linear_cross_entropy",
     "xent.linear_value_and_grad",
+    "xent.explain",
     "xent.load",
     "xent.book.softmax",
     "xent.book.cross_entropy_error",

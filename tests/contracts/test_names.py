@@ -30,6 +30,7 @@ PUBLIC = {
         "Total",
         "XentError",
         "cross_entropy",
+        "explain",
         "linear_cross_entropy",
         "linear_value_and_grad",
         "load",
@@ -85,11 +86,13 @@ FIRST = [
     "from xent import numpy",
     "from xent.layer import SoftmaxWithLoss",
     "from xent import *",
+    "import xent.graph",
+    "import xent.graph.entry",
 ]
 MEANING = """
 import xent
 for name in (
-    "cross_entropy", "value_and_grad", "total", "load", "linear_cross_entropy", "linear_value_and_grad"
+    "cross_entropy", "explain", "value_and_grad", "total", "load", "linear_cross_entropy", "linear_value_and_grad"
 ):
     assert callable(getattr(xent, name)) and type(getattr(xent, name)).__name__ == "function", name
 assert isinstance(xent.SoftmaxWithLoss, type) and isinstance(xent.Total, type)

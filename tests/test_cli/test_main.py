@@ -23,7 +23,11 @@ def failed(capsys, *args: str) -> tuple[int, str, str]:
     return status, captured.out, captured.err
 
 
-@pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["predict", "--help"], ["bench", "--help"]], ids=str)
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["train", "--help"], ["predict", "--help"], ["explain", "--help"], ["bench", "--help"]],
+    ids=str,
+)
 def test_help_fits_80_columns_and_says_what_the_exit_status_means(capsys, monkeypatch, args):
     monkeypatch.setenv("COLUMNS", "80")
     status, out, err = failed(capsys, *args)
