@@ -55,10 +55,11 @@ install-size:  ## what `pip install xent` takes on disk and `import xent` in tim
 	@$(TEST)
 	@$(RUN) .venv/bin/python tools/measure_install.py
 
-figures:  ## compute docs/batch.svg and the command lines shown in docs/ anew
+figures:  ## compute the pictures, tables and command lines shown in docs/ anew
 	@$(TEST)
 	@$(RUN) .venv/bin/python tools/batch_picture.py
 	@$(RUN) .venv/bin/python tools/show_commands.py
+	@$(RUN) .venv/bin/python tools/sweep_pictures.py
 
 docs:  ## build the documentation, warnings being errors; prints where it is
 	@$(TEST)

@@ -71,10 +71,10 @@ def test_another_output_would_be_seen():
 def test_a_command_that_a_page_names_exists():
     for page in PAGES:
         for words in re.findall(r"(?m)^(?:\$ )?xent ([a-z]+)\b", page.read_text(encoding="utf-8")):
-            assert words in {"explain", "train", "predict", "bench"}, page.name
+            assert words in {"explain", "train", "predict", "sweep", "bench"}, page.name
 
 
-@pytest.mark.parametrize("command", ["explain", "train", "predict", "bench"])
+@pytest.mark.parametrize("command", ["explain", "train", "predict", "sweep", "bench"])
 def test_the_help_texts_are_those_of_the_command(command, tmp_path):
     shown = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert f"```text\n{xent(tmp_path, command, '--help').stdout}```" in shown

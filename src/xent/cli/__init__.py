@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from xent import __version__
-from xent.cli import bench, explain, predict, train
+from xent.cli import bench, explain, predict, sweep, train
 from xent.cli.terminal import fitted, prepare_streams, say
 from xent.core.errors import OptionError, XentError
 
@@ -79,6 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"xent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (explain, train, predict, bench):
+    for command in (explain, train, predict, sweep, bench):
         command.add_parser(commands, STATUS)
     return parser

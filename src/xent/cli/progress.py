@@ -23,7 +23,7 @@ _PLAIN_EVERY = 1.0  # seconds between plain lines
 @contextmanager
 def progress(out: TextIO) -> Iterator[Listener]:
     """A listener for one training; its first lines go to `out`."""
-    bar = _bar("{task.description}", "{task.fields[words]}") if is_live(sys.stderr) else None
+    bar = progress_bar("{task.description}", "{task.fields[words]}") if is_live(sys.stderr) else None
     if bar is None:
         plain = _Plain(out)
         yield plain
@@ -38,7 +38,7 @@ def progress(out: TextIO) -> Iterator[Listener]:
 @contextmanager
 def counted(what: str, count: int) -> Iterator[Callable[[int, float], None]]:
     """A function to call with how many of `count` are done, and the median accuracy so far."""
-    bar = _bar("{task.description}", "{task.fields[words]}") if is_live(sys.stderr) else None
+    bar = progress_bar("{task.description}", "{task.fields[words]}") if is_live(sys.stderr) else None
     if bar is None:
 
         def plain(done: int, median: float) -> None:
@@ -50,7 +50,7 @@ def counted(what: str, count: int) -> Iterator[Callable[[int, float], None]]:
         task = bar.add_task(f" 0 of {count} {what}", total=count, words="")
 
         def live(done: int, median: float) -> None:
-            left = _clock((time.monotonic() - began) / done * (count - done))
+            left = clock((time.monotonic() - began) / done * (count - done))
             words = f"median test accuracy {median:.4f}  {left} left"
             bar.update(task, completed=done, description=f" {done} of {count} {what}", words=words)
 
@@ -105,7 +105,7 @@ class _Live:
         if rows > self.first:
             speed = (rows - self.first) / max(self.drawn - self.began, 1e-9)
             words = words or f"{_speed(speed)} {session.prepared.unit}/s"
-            words += f" ≤ {_clock((most * size - rows) / speed)} left"
+            words += f" ≤ {clock((most * size - rows) / speed)} left"
         description = f" epoch {min(session.fit.epoch + 1, most)}/{most}"
         self.bar.update(self.task, completed=rows, description=description, words=words.strip())
 
@@ -144,7 +144,7 @@ class _Plain:
             return
         self.said = time.monotonic()
         seconds = (self.said - self.began) / max(epoch.epoch - self.first, 1) * (self.most - epoch.epoch)
-        say(f" epoch {epoch.epoch}/{self.most} {_figures(epoch, self.unit)} ≤ {_clock(seconds)} left", sys.stderr)
+        say(f" epoch {epoch.epoch}/{self.most} {_figures(epoch, self.unit)} ≤ {clock(seconds)} left", sys.stderr)
 
 
 def _figures(epoch: Epoch, unit: str) -> str:
@@ -162,16 +162,16 @@ def _speed(speed: float) -> str:
     return f"{int(speed) // 1000}k" if speed >= 10_000 else str(int(speed))  # noqa: PLR2004  # five digits and more
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Minutes and seconds, at most.
 
-    >>> _clock(75.0), _clock(3.2)
+    >>> clock(75.0), clock(3.2)
     ('1:15', '0:03')
     """
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _bar(left: str, right: str) -> Any | None:  # noqa: ANN401  # rich may be missing
+def progress_bar(left: str, right: str) -> Any | None:  # noqa: ANN401  # rich may be missing
     """A progress bar on stderr that leaves nothing behind; None without rich."""
     try:
         from rich.console import Console

@@ -29,7 +29,7 @@ _SIDE = 0.2
 """Words nearer than this to an end of the line from 0 to 1 are set towards its middle."""
 _NEAR_ONE = 0.6
 """An accuracy that gets above this is drawn on an axis that goes up to 1."""
-_SETTINGS: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "xent",
     "font.size": 11,
@@ -64,7 +64,7 @@ def by_epoch(
     finite = [value for line in lines for value in line.values if _drawable(value)]
     if not finite:
         return Html("")
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
         for line in lines:
@@ -74,10 +74,10 @@ def by_epoch(
         _scale(axes, finite, fraction=fraction, log=log)
         if kept is not None:
             _mark(axes, epochs, lines[-1], kept, low=fraction)
-        _dress(axes, title + (", log axis" if log else ""), many=len(lines) > 1)
+        dress(axes, title + (", log axis" if log else ""), many=len(lines) > 1)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        return _picture(figure, label, prefix)
+        return picture(figure, label, prefix)
 
 
 def interval(accuracy: float, low: float, high: float, baseline: float, *, label: str, prefix: str) -> Html:
@@ -85,7 +85,7 @@ def interval(accuracy: float, low: float, high: float, baseline: float, *, label
     if not all(map(math.isfinite, (accuracy, low, high, baseline))):
         return Html("")
     c = colours()
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(_SIZE[0], 0.7))
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.plot([0, 1], [0, 0], color=c["line"], linewidth=6, solid_capstyle="round")
@@ -103,7 +103,7 @@ def interval(accuracy: float, low: float, high: float, baseline: float, *, label
             )  # fmt: skip
         axes.set(xlim=(-0.012, 1.012), ylim=(-1, 1))
         axes.set_axis_off()
-        return _picture(figure, label, prefix)
+        return picture(figure, label, prefix)
 
 
 def _drawable(value: float) -> bool:
@@ -179,7 +179,7 @@ def _mark(axes: Axes, epochs: Sequence[int], line: Curve, kept: int, *, low: boo
     )
 
 
-def _dress(axes: Axes, title: str, *, many: bool) -> None:
+def dress(axes: Axes, title: str, *, many: bool) -> None:
     """Title on the left and legend on the right above the axes, where no curve can run into them; quiet lines."""
     c = colours()
     axes.set_title(title, loc="left", fontsize=11, color=c["ink"])
@@ -196,7 +196,8 @@ def _dress(axes: Axes, title: str, *, many: bool) -> None:
     axes.xaxis.label.set_color(c["soft"])
 
 
-def _picture(figure: Figure, label: str, prefix: str) -> Html:
+def picture(figure: Figure, label: str, prefix: str) -> Html:
+    """The figure as inline SVG in the page's colours; see `xent._page.themed`."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return themed(text.getvalue(), label, prefix)

@@ -28,13 +28,14 @@ def render(run: Run) -> str:
 
     Returns text that can be written as UTF-8, under 1 MB. It writes nothing: saving it is the caller's.
     """
-    body = _templates().get_template("report.html.j2").render(run=run, **_facts(run))
-    style = _templates().get_template("report.css").render()
+    body = templates().get_template("report.html.j2").render(run=run, **_facts(run))
+    style = templates().get_template("report.css").render()
     return page(f"{visible(run.title)}: accuracy {share(run.test.accuracy)} · xent train", Html(body), style=style)
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """The templates of both reports, and what they may call."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("xent.train"),
         autoescape=True,
