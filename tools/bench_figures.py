@@ -29,6 +29,15 @@ HEADS = {
     "float16": "float16",
     "in_place": "The gradient written over the logits",
 }
+INTRO = (
+    "Loss and gradient, float32, as measured by `xent bench`: times of others as multiples of xent's, errors in units\n"
+    "in the last place. [Speed](docs/speed.md) has the method, more shapes and dtypes, and how to compare."
+)
+PICTURE = "![time of each peer over that of a copy of the logits, by shape]"
+PLACES = {  # where a page without the block gets it: before which line, below what
+    "README.md": ("## What it does not do", f"## Speed\n\n{INTRO}\n\n{PICTURE}(docs/speed.svg)"),
+    "speed.md": ("## Is today's code worse?", f"## Results\n\n{PICTURE}(speed.svg)"),
+}
 BLOCK = "<!-- {0}: written by tools/bench_figures.py -->\n"
 
 
@@ -133,8 +142,10 @@ def put(path: Path, name: str, block: str) -> None:
     """Replace a block between its marks."""
     text = path.read_text(encoding="utf-8")
     start, end = BLOCK.format(name), f"<!-- /{name} -->"
-    if start not in text or end not in text:
-        raise ValueError(f"{path.name} has no place for {name}")
+    if start not in text:
+        before, heading = PLACES[path.name]
+        head, middle, rest = text.partition(before)
+        text = f"{head.rstrip()}\n\n{heading}\n\n{start}{end}\n\n{middle}{rest}".rstrip() + "\n"
     head, _, rest = text.partition(start)
     new = f"{head}{start}\n{block}\n{end}{rest.partition(end)[2]}"
     if new != text:

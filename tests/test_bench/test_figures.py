@@ -63,3 +63,24 @@ def test_readme_and_docs_say_what_the_committed_runs_say(figures):
     said = re.search(r"<desc .*</desc>", figures.picture(records["float32"]))
     assert said is not None
     assert said[0] in drawn  # another matplotlib may draw it elsewhere
+
+
+def test_a_page_without_the_block_gets_it_and_again_changes_nothing(figures, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    readme, page = tmp_path / "README.md", tmp_path / "speed.md"
+    readme.write_text("# xent\n\n## What it does\n\nThis.\n\n## What it does not do\n\nThat.\n", encoding="utf-8")
+    page.write_text("# Speed\n\n## Is today's code worse?\n\nNo.\n", encoding="utf-8")
+    for path, block in ((readme, figures.readme(MADE)), (page, figures.page({"float32": MADE}))):
+        figures.put(path, "speed", "old\n")
+        figures.put(path, "speed", block)
+        once = path.read_text(encoding="utf-8")
+        assert block in once
+        assert "old" not in once
+        figures.put(path, "speed", block)
+        assert path.read_text(encoding="utf-8") == once
+    assert re.findall("(?m)^## .*", readme.read_text(encoding="utf-8")) == [
+        "## What it does",
+        "## Speed",
+        "## What it does not do",
+    ]
+    assert page.read_text(encoding="utf-8").endswith("## Is today's code worse?\n\nNo.\n")

@@ -172,7 +172,7 @@ def _measure(plan: Plan, task: Task, fleet: _Fleet, listener: Listener) -> Measu
     peers, refused = _present(plan, task)
     if not any(peer.name == OURS for peer in peers):
         return Measured(task, skipped=refused[0].refused)
-    count = 4 * len(peers) + plan.rounds + 1
+    count = 5 * len(peers) + plan.rounds + 3
     step = _Steps(listener, count)
     step("making the batch")
     fleet.start(peers)
@@ -292,6 +292,7 @@ def _errors(
                 part = _part(plan, each, folder, chosen, partial(compared_linear, task, linear))
                 each.result = replace(each.result, ordinary=part)
         return
+    step("right answers")
     rows = exact.sample(task)
     right = exact.answer(task, batch, rows)
     if right is None:
@@ -301,10 +302,15 @@ def _errors(
         each.result = replace(each.result, ordinary=part)
     data.make_confident(batch)
     data.save(batch, folder)
+    reloading = _running(peers)
+    for each in reloading:
+        each.process.send("reload")  # side by side, for some compile again
+    step("right answers")
     right = exact.answer(task, batch, rows)
-    if right is not None:
-        for each in _running(peers):
-            _ask(each, plan.limit, "reload")
+    for each in reloading:
+        step(f"{each.peer.label}: errors of sure rows")
+        _answer(each, plan.limit, "reload")
+        if right is not None and each.running:
             part = _part(plan, each, folder, [rows], partial(compared, task, batch, right))
             each.result = replace(each.result, confident=part)
 
