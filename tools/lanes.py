@@ -46,7 +46,11 @@ LANES = (
     Lane("hostile", "input that breaks other libraries", ("tests/hostile",)),
     Lane("contracts", "names, messages, docstrings, cost of the import", ("tests/contracts",)),
     Lane("book", "the book's nets, trained with the drop-in", ("tests/test_book",)),
-    Lane("train", "xent train and predict, end to end", ("tests/test_cli", "tests/test_train", "tests/test_fit")),
+    Lane(
+        "train",
+        "xent train, predict and sweep, end to end",
+        ("tests/test_cli", "tests/test_train", "tests/test_fit", "tests/test_sweep"),
+    ),
     Lane("docs", "the examples and sessions in README and docs", ("README.md", "docs", "tests/docs"), workers=0),
     Lane("examples", "the programs in examples/", ("tests/examples",)),
     Lane("browser", "pages in headless Chromium", ("tests",), marked="browser and not slow", again=True, workers=0),

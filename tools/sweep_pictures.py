@@ -27,6 +27,7 @@ STYLE = """
   }
 """
 SPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+PAPER = '<rect width="100%" height="100%" fill="var(--paper)"/>'  # a page can be light where the system is dark
 SHOWN = re.compile(r"(?<=<!-- xent sweep -->\n\n```text\n).+?(?=^```$)", re.DOTALL | re.MULTILINE)
 WHERE = re.compile(r"(?<=<!-- where -->\n).*?(?=\n\n|\Z)", re.DOTALL)
 DRAWINGS: dict[str, Callable[[Sweep], str]] = {
@@ -55,7 +56,7 @@ class Quiet:
 
 def alone(svg: str) -> str:
     """A drawing of a page as a file: with colours of its own."""
-    named = re.sub(r"^<svg (.*?)>", rf"<svg {SPACES} \1><style>{STYLE}</style>", svg)
+    named = re.sub(r"^<svg (.*?)>", rf"<svg {SPACES} \1><style>{STYLE}</style>{PAPER}", svg)
     return named.replace(" href=", " xlink:href=") + "\n"
 
 

@@ -136,7 +136,7 @@ def _progress(out: TextIO) -> Iterator[Listener]:
         yield _Heard(lambda line: say(line, out), lambda _share, line: say(line, out), _PLAIN_EVERY)
         return
     with drawn:
-        task = drawn.add_task("", total=1.0, words="")
+        task = drawn.add_task(" reading the data", total=1.0, words="")
 
         def draw(share: float, line: str) -> None:
             drawn.update(

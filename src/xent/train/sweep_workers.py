@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,11 +65,29 @@ class Workers:
                 at_once = joblib.Parallel(
                     n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs", max_nbytes=None
                 )
-                results = at_once(joblib.delayed(function)(*each) for each in arguments)
+                with _deaf_to_interrupts():
+                    results = at_once(joblib.delayed(function)(*each) for each in arguments)
                 with contextlib.closing(results):
                     yield from results
 
             yield call
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started in this block never hear Ctrl-C, which a terminal sends to all of them; this one does.
+
+    Else each would write a traceback. They end with this process all the same. A new process ignores what its
+    parent ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -80,9 +100,10 @@ def _cluster(scheduler: str | None, jobs: int) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         if scheduler is None:
             # one thread each: a worker's threads would share the setting that keeps BLAS at one thread
-            local = distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="ERROR"
-            )
+            with _deaf_to_interrupts():
+                local = distributed.LocalCluster(
+                    n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="ERROR"
+                )
             scheduler = stack.enter_context(local)
         try:
             client = distributed.Client(scheduler, timeout=WAIT, set_as_default=False)
