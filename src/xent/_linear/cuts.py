@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from xent._kernels.cpu import launch
+from xent._linear import blas
 from xent._linear.door import Problem
 from xent._linear.matrix import Rows
 from xent.core import errors
@@ -76,14 +77,22 @@ def cut(problem: Problem, costs: Costs, *, gradient: bool) -> Cut:
     if least > limit:
         raise errors.bad_option("max_bytes", problem.max_bytes, f"at least {least} for these arrays")
     left = limit - costs.fixed
-    room = min(ROOM, max(costs.line, left // 16))
+    room = room_of(problem, costs, left)
     at_once = rows_at_once(rows, classes, costs, left - room - (room if costs.weight else 0))
     wanted = min(rows, LEAST_ROWS if gradient else LEAST_ROWS_LOSS)
     if gradient and costs.d_weight:
         wanted = rows  # else d_weight would be rounded more than once
     if at_once >= wanted:
         return Cut(even(rows, at_once), classes, room, 0)
-    return tiles(rows, classes, costs, left) or one
+    return tiles(rows, classes, costs, left, room) or one
+
+
+def room_of(problem: Problem, costs: Costs, left: int) -> int:
+    """Bytes for parts of products, or of the weight in another dtype; next to nothing where BLAS itself adds up."""
+    copies = costs.weight or costs.d_weight or costs.d_hidden
+    if not copies and blas.gemm(problem.work.name) is not None:
+        return costs.line
+    return min(ROOM, max(costs.line, left // 16))
 
 
 def rows_at_once(rows: int, classes: int, costs: Costs, left: int) -> int:
@@ -95,12 +104,11 @@ def rows_at_once(rows: int, classes: int, costs: Costs, left: int) -> int:
     return min(rows, most, max(0, left) // a_row)
 
 
-def tiles(rows: int, classes: int, costs: Costs, left: int) -> Cut | None:
+def tiles(rows: int, classes: int, costs: Costs, left: int, room: int) -> Cut | None:
     """Rows and classes at once, where whole rows are too large. None: only the smallest tile fits."""
     hidden = 0
     if costs.d_hidden:
         hidden = max(1, min(rows, left // 3 // costs.d_hidden))
-    room = min(ROOM, max(costs.line, left // 16))
     at_once = min(rows, TILE_ROWS)
     while at_once:
         free = left + costs.fixed - tile_bytes(costs, Cut(at_once, 0, room, hidden, tiles=True))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent._kernels.cpu import launch, threads
+from xent._linear import blas
 
 Array = NDArray[Any]
 CHEAP = 8  # additions are done in the time of one element of the loss
@@ -82,6 +83,8 @@ def product(target: Array, a: Array, b: Array, room: Array, thread_limit: int | 
     """
     if first and target.dtype == a.dtype:
         np.matmul(a, b, out=target)
+        return
+    if target.dtype == a.dtype and blas.add(target, a, b):
         return
     width = b.shape[1]
     step = max(1, room.size // max(width, 1))
