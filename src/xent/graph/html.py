@@ -37,8 +37,8 @@ def graph_page(drawing: Drawing, report: Check | None, conventions: Conventions)
     return page(title(drawing), join(body), style=style(), script=script())
 
 
-def figure(drawing: Drawing, report: Check | None, prefix: str) -> Html:
-    """The picture with its buttons. `prefix` is unique on the page."""
+def figure(drawing: Drawing, report: Check | None, prefix: str, *, table: bool = True) -> Html:
+    """The picture with its buttons. `prefix` is unique on the page; `table`: the page has all formulas below, too."""
     layout = place(drawing, report)
     svg = tag(
         "svg", *content(layout, f"{prefix}-", live=True), viewBox=f"0 0 {layout.width:.0f} {layout.height:.0f}",
@@ -52,10 +52,11 @@ def figure(drawing: Drawing, report: Check | None, prefix: str) -> Html:
     hint = "Point at a node, or reach it with Tab, to see its formula with its numbers."
     caption = (
         "Forward: solid arrows and dark numbers. Backward: dashed arrows and red numbers; ∂ is the derivative of L. "
-        "← and → step through it; a node's formula is in the table below, too."
+        "← and → step through it." + " A node's formula is in the table below, too." * table
     )
+    label = f"the drawing, reduction {drawing.reduction}"
     return tag(
-        "figure", bar, tag("div", svg, class_="scroll", role="region", aria_label="the drawing", tabindex="0"),
+        "figure", bar, tag("div", svg, class_="scroll", role="region", aria_label=label, tabindex="0"),
         tag("p", tag("span", hint), class_="formula", hidden=True, aria_live="polite"),
         tag("figcaption", caption), class_="drawing", data_steps=json.dumps(layout.steps, ensure_ascii=False),
     )  # fmt: skip

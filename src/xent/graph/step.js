@@ -15,7 +15,7 @@ for (const figure of document.querySelectorAll("[data-steps]")) {
     for (const part of parts) {
       const own = Number(part.dataset.s);
       part.classList.toggle("later", own > at);
-      part.classList.toggle("now", own === at);
+      part.classList.toggle("now", own === at && at < last);
     }
     said.textContent = `step ${at + 1} of ${steps.length} · ${steps[at]}`;
     for (const [name, off] of [["first", at === 0], ["back", at === 0], ["next", at === last], ["all", at === last]]) {

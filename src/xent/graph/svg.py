@@ -92,7 +92,8 @@ def content(layout: Layout, prefix: str = "", *, live: bool = False) -> list[Htm
         tag(
             "marker", tag("path", d="M0 0 8 4 0 8z", class_=name), id=prefix + name, viewBox="0 0 8 8", refX="7",
             refY="4",
-            markerWidth="7", markerHeight="7", orient="auto",
+            markerWidth="11", markerHeight="11", orient="auto",
+            markerUnits="userSpaceOnUse",
         )
         for name in ("tip", "backtip")
     ]  # fmt: skip

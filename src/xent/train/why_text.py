@@ -34,12 +34,12 @@ def head(answer: Why) -> str:
 def claims(answer: Why) -> str:
     """Which gradient belongs to which loss."""
     where = f"x{answer.item}[{answer.place}]"
-    lines = [f"  {'loss of the batch':<17} {'L':>8}   {'gradient at ' + where:<22} nudge {where} by ±1e-4"]
+    lines = [f"  {'loss':<15} {'L':>8}  {'gradient at ' + where:<21} nudge {where} by ±1e-4"]
     for claim in answer.claims:
         factor = abs(claim.gradient / claim.nudged) if claim.nudged else 0.0
         mark = "✓" if claim.right else f"✗ {plain(factor)} times too long"
         gradient = f"{claim.formula} = {short(claim.gradient)}"
-        lines.append(f"  {claim.name:<17} {short(claim.loss):>8}   {gradient:<22} {short(claim.nudged):>9}  {mark}")
+        lines.append(f"  {claim.name:<15} {short(claim.loss):>8}  {gradient:<21} {short(claim.nudged):>8}  {mark}")
     return "\n".join(lines)
 
 
