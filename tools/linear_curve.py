@@ -8,11 +8,13 @@ given arrays.
 """
 
 import argparse
+import io
 import json
 import sys
 import time
 from importlib.metadata import version
 from itertools import product
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -20,9 +22,11 @@ import numpy as np
 
 import xent
 from inside import ROOT
+from sweep_pictures import alone
 from xent._call import Run, run
 from xent._linear import call, cuts, whole_rows
 from xent._linear.door import Problem
+from xent._page import colours, themed
 from xent.bench import machine, memory
 
 SHAPES = ((1024, 2048, 128000), (2048, 512, 32000))  # rows, features, classes
@@ -161,36 +165,54 @@ def table(record: Record) -> str:
     return "\n".join([*lines, ""])
 
 
-def draw(record: Record) -> None:
-    """The picture, and the table in the page."""
+def picture(record: Record) -> str:
+    """The curve of each shape, in the page's colours."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.hashsalt"] = "xent"
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    for shape, color in zip(record["shapes"], ("#3b74b5", "#c4162a"), strict=False):
-        rows, features, classes = shape["shape"]
-        found = [(limit["mib"], *ratios(shape, limit), limit["tiles"]) for limit in shape["limits"]]
-        label = f"{rows}×{features}×{classes}"
-        axes.plot([f[0] for f in found], [f[1] for f in found], "o-", color=color, label=label)
-        whole = [f for f in found if not f[3]]
-        axes.plot(
-            [f[0] for f in whole], [f[2] for f in whole], "--", color=color, label=f"{label}, without the loss itself"
-        )
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(MIB, [str(mib) for mib in MIB])
-    axes.axhline(1.0, color="#8b949e", linewidth=1)
-    axes.set_xlabel("max_bytes, MiB")
-    axes.set_ylabel("time over the three bare products")
-    axes.grid(color="#8b949e", alpha=0.25)
-    axes.legend(frameon=False)
-    text = PICTURE.with_suffix(".new")
-    figure.savefig(text, format="svg", facecolor="white", metadata={"Date": None})
-    text.replace(PICTURE)
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(before + BEGIN + table(record) + END + rest.split(END)[1], encoding="utf-8")
+    colour = colours()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "xent", "font.size": 10}):
+        figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        for shape, name in zip(record["shapes"], ("a", "b"), strict=False):
+            found = [(limit["mib"], *ratios(shape, limit), limit["tiles"]) for limit in shape["limits"]]
+            label = "×".join(map(str, shape["shape"]))
+            axes.plot([f[0] for f in found], [f[1] for f in found], "o-", color=colour[name], label=label)
+            rows = [f for f in found if not f[3]]
+            axes.plot(
+                [f[0] for f in rows], [f[2] for f in rows], "--", color=colour[name], label="without the loss itself"
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(MIB, [str(mib) for mib in MIB])
+        axes.set_ylim(bottom=0.0)
+        axes.axhline(1.0, color=colour["soft"], linewidth=1.0, dashes=(3, 2))
+        axes.set_xlabel("max_bytes, MiB", color=colour["soft"])
+        axes.set_ylabel("time over the three bare products", color=colour["soft"])
+        axes.grid(color=colour["line"], linewidth=0.6)
+        axes.tick_params(colors=colour["soft"])
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in {"left", "bottom"})
+            spine.set_color(colour["soft"])
+        axes.legend(frameon=False, labelcolor=colour["ink"])
+        figure.patch.set_visible(False)
+        axes.patch.set_visible(False)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return alone(themed(text.getvalue(), "time of the linear loss over its products, by max_bytes", "linear-"))
+
+
+def draw(record: Record) -> None:
+    """The picture, and the table in the page."""
+    write(PICTURE, picture(record))
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    write(PAGE, before + BEGIN + "\n" + table(record) + "\n" + END + rest.split(END)[1])
+
+
+def write(path: Path, text: str) -> None:
+    """Under another name first: a file is whole or as it was."""
+    new = path.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def main() -> int:
@@ -205,9 +227,7 @@ def main() -> int:
         return 0
     if not options.draw:
         RESULTS.parent.mkdir(exist_ok=True)
-        text = RESULTS.with_suffix(".new")
-        text.write_text(json.dumps(measure(options.rounds, SHAPES), indent=1) + "\n", encoding="utf-8")
-        text.replace(RESULTS)
+        write(RESULTS, json.dumps(measure(options.rounds, SHAPES), indent=1) + "\n")
     draw(json.loads(RESULTS.read_text(encoding="utf-8")))
     return 0
 

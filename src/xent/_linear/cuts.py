@@ -11,7 +11,7 @@ from xent.core import errors
 DEFAULT = 256 * 2**20  # bytes: beyond it time hardly falls (docs/linear.md)
 MOST_ROWS = 1024  # at once: more make the products no faster (docs/linear.md), and fresh memory costs too
 CACHE = 8 * 2**20  # bytes of logits that few classes may fill with more rows
-LEAST_ROWS = 48  # fewer at once, and computing the logits twice is cheaper (docs/linear.md)
+LEAST_ROWS = 72  # fewer at once, and computing the logits twice is cheaper (docs/linear.md)
 LEAST_ROWS_LOSS = 8  # the same for the loss alone
 TILE_ROWS = 4096
 PER_ROW, BESIDES = 256, 2**20  # bytes of labels and results; Python's own
