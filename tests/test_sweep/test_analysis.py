@@ -90,6 +90,8 @@ def test_what_is_refused_takes_no_part_in_the_fits():
     assert found.critical.batch_size is None
     assert found.critical.why == "it takes 4 batch sizes whose best learning rate is known, and there are 3"
     assert found.below.why == found.above.why == "the critical batch size is not known"
+    assert (found.overall.first, found.overall.last) == (1, 4)
+    assert found.overall.exponent == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_grid_asks_to_be_wider_where_a_best_lies_on_its_edge():
@@ -121,6 +123,8 @@ def test_a_critical_batch_size_that_was_not_passed_is_refused(sizes, why):
     assert found.critical.batch_size is None
     assert found.critical.why == why
     assert found.below.exponent is None
+    assert (found.overall.first, found.overall.last) == (sizes[0], sizes[-1])
+    assert found.overall.exponent == pytest.approx(1.0 if sizes[0] == 1 else 0.0, abs=1e-12)
 
 
 def test_too_few_batch_sizes_give_no_growth():

@@ -112,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
     workers = Workers(**how)
     going = None
     try:
-        going = sweep.start(SweepOptions(**given), out) if folder is None else sweep.resume(folder)
         with _progress(sys.stderr) as listener:
+            going = sweep.start(SweepOptions(**given), out) if folder is None else sweep.resume(folder)
             result = going.run(listener, workers)
         sweep.finish(result, going.folder or Path())
     except KeyboardInterrupt:

@@ -130,7 +130,7 @@ def compare(runs: Runs, reduction: str, kind: str, goal: float) -> Comparison:
     lrs = {size: runs.lrs(reduction, size) for size in sizes}
     found = [_best(runs, size, lrs[size], values[size], kind) for size in sizes]
     if kind != "target":
-        return Comparison(reduction, kind, goal, tuple(found), None, None, None)
+        return Comparison(reduction, kind, goal, tuple(found), None, None, None, None)
     sure = [each.batch_size for each in found if each.lr is not None]
     at_best = [values[size][lrs[size].index(each.lr)] for size, each in zip(sizes, found, strict=True) if each.lr]
     least = np.array([values[size].min(axis=0) for size in sure])
@@ -139,7 +139,8 @@ def compare(runs: Runs, reduction: str, kind: str, goal: float) -> Comparison:
     chosen = [each.lr for each in found if each.lr is not None]
     below = growth(sure, chosen, own, knee.batch_size, below=True)
     above = growth(sure, chosen, own, knee.batch_size, below=False)
-    return Comparison(reduction, kind, goal, tuple(found), knee, below, above)
+    overall = growth(sure, chosen, own, math.inf, below=True)
+    return Comparison(reduction, kind, goal, tuple(found), knee, below, above, overall)
 
 
 def _best(runs: Runs, size: int, lrs: Sequence[float], values: Floats, kind: str) -> Best:

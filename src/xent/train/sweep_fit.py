@@ -37,7 +37,7 @@ def critical(sizes: Sequence[int], updates: Sequence[float], each: Floats) -> Cr
     Refused where the batch sizes do not lie on both sides of the result: then the fit says what was not measured.
     """
     if len(sizes) < FEWEST:
-        return _no(f"it takes {FEWEST} batch sizes whose best learning rate is known, and there are {len(sizes)}")
+        return _no(f"it takes {FEWEST} batch sizes whose best learning rate is known, and {_there(len(sizes))}")
     least, rows, error = _hyperbola(sizes, updates)
     knee = rows / least
     if knee > max(sizes) / 2:
@@ -56,24 +56,25 @@ def growth(
 
     sizes, lrs   batch sizes, rising, and the best learning rate of each
     own          each seed's own best learning rate, by batch size
-    knee         the critical batch size; None where it was refused
+    knee         the critical batch size; None where it was refused; inf for all batch sizes
 
-    The range is that of the seeds. Seeds that lack one of the batch sizes are left out of it.
+    The median over the seeds, and their range; where a seed lacks one of the batch sizes, that of `lrs` alone.
     """
     if knee is None:
         return Growth(None, None, None, 0, 0, "the critical batch size is not known")
     chosen = [i for i, size in enumerate(sizes) if (size <= knee / WELL_BELOW if below else size >= knee)]
     fewest = FEWEST_BELOW if below else FEWEST_ABOVE
-    where = f"of at most {knee / WELL_BELOW:.3g}" if below else f"from {knee:.3g} on"
     if len(chosen) < fewest:
-        why = f"it takes {fewest} batch sizes {where}, and there are {len(chosen)}"
+        where = f"of at most {knee / WELL_BELOW:.3g}" if below else f"from {knee:.3g} on"
+        where = where if math.isfinite(knee) else "whose best learning rate is known"
+        why = f"it takes {fewest} batch sizes {where}, and {_there(len(chosen))}"
         return Growth(None, None, None, 0, 0, why)
     logs = np.log2([sizes[i] for i in chosen])
-    exponent = slope(logs, np.log2([lrs[i] for i in chosen]))
     seeds = max(len(own[i]) for i in chosen)
     whole = all(len(own[i]) == seeds for i in chosen)
-    each = [slope(logs, np.log2([own[i][k] for i in chosen])) for k in range(seeds)] if whole else [exponent]
-    return Growth(exponent, min(each), max(each), sizes[chosen[0]], sizes[chosen[-1]], "")
+    each = [slope(logs, np.log2([own[i][k] for i in chosen])) for k in range(seeds if whole else 0)]
+    each = each or [slope(logs, np.log2([lrs[i] for i in chosen]))]
+    return Growth(float(np.median(each)), min(each), max(each), sizes[chosen[0]], sizes[chosen[-1]], "")
 
 
 def slope(x: Floats, y: Floats) -> float:
@@ -101,6 +102,15 @@ def _hyperbola(sizes: Sequence[int], updates: Sequence[float] | Floats) -> tuple
     start = np.array([wanted[-1], wanted[0] + math.log(b[0])])
     x = least_squares(residuals, start).x
     return math.exp(x[0]), math.exp(x[1]), float(np.sqrt(np.mean(residuals(x) ** 2)))
+
+
+def _there(count: int) -> str:
+    """How many there are.
+
+    >>> _there(1), _there(0)
+    ('there is 1', 'there are 0')
+    """
+    return f"there {'is' if count == 1 else 'are'} {count}"
 
 
 def _no(why: str) -> Critical:

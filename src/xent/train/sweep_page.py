@@ -43,6 +43,7 @@ def _facts(sweep: Sweep) -> dict[str, object]:
         "headline_tables": [_comparison(sweep, c) for r in reductions if (c := sweep.comparison(r, "target"))],
         "noise_table": _noise(sweep) if sweep.noise else Html(""),
         "rate": short,
+        "count": _count,
         "settings": panels.plain("Settings", {key: _setting(value) for key, value in sweep.settings.items()}),
         "made": panels.plain(
             "Made with",

@@ -71,10 +71,13 @@ class Critical(Record):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Growth(Record):
-    """How the best learning rate grows with the batch size: the exponent k of B^k, by least squares over log B."""
+    """How the best learning rate grows with the batch size: the exponent k of B^k, by least squares over log B.
+
+    Of each seed with its own best learning rates; the median and the range over the seeds.
+    """
 
     exponent: float | None  # None: refused
-    low: float | None  # over the seeds, each with its own best
+    low: float | None
     high: float | None
     first: int  # batch sizes from here …
     last: int  # … to here
@@ -92,6 +95,7 @@ class Comparison(Record):
     critical: Critical | None  # for a target
     below: Growth | None  # for a target: up to a quarter of the critical batch size
     above: Growth | None  # for a target: from the critical batch size on
+    overall: Growth | None  # for a target: over all batch sizes, whatever the critical one is
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

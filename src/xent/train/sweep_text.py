@@ -42,16 +42,28 @@ def answer(sweep: Sweep) -> str:
         return "No loss was reached with every batch size, so batch sizes cannot be compared by the updates to one."
     of = "" if found is mean else " of a sum"
     if found.below.exponent is None:
-        return f"How the best learning rate{of} moves with the batch size cannot be said: {found.below.why}."
+        return _overall(found.overall, of, found.below.why)
     said = (
         f"From batch size {found.below.first} to {found.below.last} the best learning rate{of} "
-        f"{moves(found.below.exponent)}"
+        f"{moves(found.below.exponent)}{_unsure(found.below)}"
     )
     if found.above.exponent is None:
         said += "; what it does beyond the critical batch size was not measured."
     else:
-        said += f"; from {found.above.first} on it {moves(found.above.exponent)}."
+        said += f"; from {found.above.first} on it {moves(found.above.exponent)}{_unsure(found.above)}."
     return f"{said} Critical batch size: {knee(found.critical)}, to a loss of {found.goal:g}."
+
+
+def _overall(growth: Growth | None, of: str, why: str) -> str:
+    """The same where below and beyond the critical batch size cannot be told apart."""
+    if growth is None or growth.exponent is None:
+        why = growth.why if growth is not None else why
+        return f"How the best learning rate{of} moves with the batch size cannot be said: {why}."
+    return (
+        f"From batch size {growth.first} to {growth.last} the best learning rate{of} {moves(growth.exponent)}"
+        f"{_unsure(growth)}. That is over all of them: what holds below the critical batch size alone cannot be said "
+        f"({why})."
+    )
 
 
 def moves(exponent: float) -> str:
@@ -70,6 +82,15 @@ def moves(exponent: float) -> str:
     return f"{'grows' if exponent > 0 else 'falls'} as B^{exponent:.2f}"
 
 
+def _unsure(growth: Growth) -> str:
+    """The range of the seeds, where they do not agree."""
+    if growth.exponent is None or growth.low is None or growth.high is None:
+        return ""
+    if growth.high - growth.low < 2 * _SAME:
+        return ""
+    return f" (the seeds' exponents: {growth.low + 0.0:.2f} to {growth.high + 0.0:.2f})"
+
+
 def knee(critical: Critical) -> str:
     """A critical batch size with the range of the seeds, or why there is none.
 
@@ -79,7 +100,7 @@ def knee(critical: Critical) -> str:
     """
     if critical.batch_size is None:
         return f"not known ({critical.why})"
-    return f"{critical.batch_size:.0f} (seeds {critical.low:.0f} – {critical.high:.0f})"
+    return f"{_count(critical.batch_size)} (seeds {_count(critical.low)} – {_count(critical.high)})"
 
 
 def remarks(sweep: Sweep) -> list[str]:
@@ -100,8 +121,8 @@ def remarks(sweep: Sweep) -> list[str]:
             "lowest or the highest learning rate tried; what was not tried may be better, so none is called best."
         )
     lines.append(
-        f"One {sweep.model} on {grouped(sweep.rows)} {sweep.unit}: what holds here need not hold elsewhere. Over 35 "
-        "workloads no simple rule for the learning rate was right (Shallue et al. 2019, JMLR 20(112))."
+        f"One model on {grouped(sweep.rows)} {sweep.unit} of one data set: what holds here need not hold elsewhere. "
+        "Over 35 workloads no simple rule for the learning rate was right (Shallue et al. 2019, JMLR 20(112))."
     )
     return lines
 
@@ -165,9 +186,12 @@ def _to_target(sweep: Sweep, reduction: str) -> str:
 def _growths(found: Comparison) -> str:
     """The slopes below the table."""
     lines = []
-    for growth, where in ((found.below, "below"), (found.above, "beyond")):
+    parts = [(found.below, "below critical"), (found.above, "beyond critical")]
+    if found.below is not None and found.below.exponent is None:
+        parts = [(found.overall, "over all")]
+    for growth, where in parts:
         if growth is not None and growth.exponent is not None:
-            lines.append(f"\n  best lr as B^{_signed(growth)} {where} critical: B = {growth.first} to {growth.last}")
+            lines.append(f"\n  best lr as B^{_signed(growth)} {where}: B = {growth.first} to {growth.last}")
     return "".join(lines)
 
 
@@ -210,8 +234,8 @@ def _knees(sweep: Sweep) -> str:
         rows.append(
             (
                 f"{loss:.4g}",
-                f"{fit.batch_size:.0f}" if fit is not None and known else _NONE,
-                f"{fit.low:.0f} – {fit.high:.0f}" if fit is not None and known else "",
+                _count(fit.batch_size) if fit is not None and known else _NONE,
+                f"{_count(fit.low)} – {_count(fit.high)}" if fit is not None and known else "",
                 _count(heard.scale.median) if heard else _NONE,
                 _range(heard.scale, _count) if heard else "",
                 _count(heard.estimated.median) if heard else _NONE,
@@ -222,8 +246,8 @@ def _knees(sweep: Sweep) -> str:
         return ""
     head = ("loss", "critical batch", "seeds", "tr Σ/|G|²", "seeds", "two batches", "curved")
     title = "critical batch size by fit, and the gradient's noise scale where the loss is reached"
-    why = next((c.why for c in reversed(list(fits.values())) if c.why), "")
-    return _table(title, head, rows) + (f"\n{_filled(f'no critical batch size: {why}', '  ', '  ')}" if why else "")
+    whys = [f"no critical batch size to a loss of {goal:g}: {fit.why}" for goal, fit in sorted(fits.items()) if fit.why]
+    return "\n".join([_table(title, head, rows), *(_filled(why, "  ", "  ") for why in whys[:1])])
 
 
 def _where(sweep: Sweep) -> str:
