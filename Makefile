@@ -13,8 +13,10 @@ LANES :=
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
 
-demo:  ## set up, train on 1797 real handwritten digits, print where the report is
+demo:  ## set up, say why the gradient is divided by N, train on 1797 real handwritten digits, print where the report is
 	@sh tools/setup.sh cli
+	@$(RUN) .venv/bin/xent explain --why
+	@echo
 	@echo "demo: a net learns to read 1797 handwritten digits; a page shows how well, and what its loss was divided by"
 	@rm -rf runs/demo
 	@$(RUN) .venv/bin/xent train digits --out runs/demo

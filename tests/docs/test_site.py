@@ -24,7 +24,7 @@ def site():
 
 
 def pages(site: Path) -> list[Path]:
-    return sorted(site.glob("*.html"))
+    return sorted([*site.glob("*.html"), *site.glob("questions/*.html")])
 
 
 def test_every_page_shows_without_asking_for_anything_from_elsewhere(browser, site):
@@ -99,5 +99,7 @@ def test_a_dead_link_would_be_seen(tmp_path):
 
 @pytest.mark.browser  # the same
 def test_every_page_of_the_source_is_a_page_of_the_site(site):
-    built = {path.stem for path in pages(site)} - {Path(name).stem for name in NOT_PAGES}
-    assert built == {path.stem for path in (ROOT / "docs").glob("*.md")}
+    built = {path.relative_to(site).with_suffix("") for path in pages(site) if path.name not in NOT_PAGES}
+    docs = ROOT / "docs"
+    sources = [*docs.glob("*.md"), *docs.glob("questions/*.md")]
+    assert built == {path.relative_to(docs).with_suffix("") for path in sources}
