@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xent._kernels.cpu import launch
+from xent._kernels.cpu import launch, layout
 from xent._kernels.cpu.rows import SKIPPED
 from xent.core import errors
 from xent.core.spec import PYTORCH_IGNORE, Denominator, Spec
@@ -287,6 +287,6 @@ def place(q: Array, flat: int, axis: int) -> tuple[tuple[int, ...], float]:
 
 def pieces(array: Array, rows: int) -> Iterator[tuple[int, int, Array]]:
     """(first row, row after the last, float64 C-contiguous rows) over an array whose class axis is the last."""
-    reader = launch.Reader(array, np.dtype(np.float64))
+    reader = layout.Reader(array, np.dtype(np.float64))
     for lo, hi in reader.cuts(0, rows):
         yield lo, hi, reader.read(lo, hi)

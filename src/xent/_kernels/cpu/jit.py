@@ -27,6 +27,42 @@ def inner(function: F) -> F:
     return function
 
 
+def one_of(first_holds: Function) -> Function:
+    """A function of two arrays that gives the first where that holds for their types, else the second.
+
+    Which of them it is, is known when its caller is compiled: they may be arrays of different dtypes.
+    """
+
+    def choose(a: Any, b: Any) -> Any:  # noqa: ANN401  # either
+        return a if first_holds(a, b) else b
+
+    numba = numba_or_none()
+    if numba is not None:
+
+        @numba.extending.overload(choose)
+        def chosen(a, b):  # as Numba asks: the names and nothing else
+            return (lambda a, b: a) if first_holds(a, b) else (lambda a, b: b)
+
+    return choose
+
+
+def by_type(first_holds: Function, first: Function, second: Function) -> Function:
+    """`first` where that holds for the types of its arguments, else `second`: the other one is not even compiled."""
+
+    def choose(*arguments: Any) -> Any:  # noqa: ANN401  # as the function
+        return (first if first_holds(*arguments) else second)(*arguments)
+
+    numba = numba_or_none()
+    if numba is not None:
+
+        @numba.extending.overload(choose)
+        def chosen(*arguments):  # as Numba asks: the names and nothing else
+            function = first if first_holds(*arguments) else second
+            return lambda *arguments: function(*arguments)
+
+    return choose
+
+
 def array(dtype: str, ndim: int, *, written: bool = False) -> str:
     """The type of a C-contiguous array argument; one that is only read may be read-only.
 

@@ -1,74 +1,24 @@
 """Hand arrays of any layout to the kernels, piece by piece, over the threads."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xent._kernels.cpu import fast, sums, targets, threads
 from xent._kernels.cpu import rows as row_kernels
-from xent._kernels.cpu import sums, targets, threads
 from xent._kernels.cpu.jit import Function, array, compiled
+from xent._kernels.cpu.layout import Reader, Writer
+from xent._kernels.cpu.rows import PROBABILITIES, SKIPPED
+from xent._kernels.cpu.select import Choice, choose
 from xent.core.batch import units
 from xent.core.row import NO_CAP
 
 Array = NDArray[Any]
-PIECE = 2**20  # bytes of a copied piece: it stays in the cache until the kernel has read it
 SERIAL = 2**15  # elements below which a second thread costs more than it saves
 NO_ROWS = np.empty((0, 0))
-
-
-class Reader:
-    """Rows of an array (*shape, V) of any strides, alignment, byte order, dtype, as C-contiguous rows of one dtype."""
-
-    def __init__(self, source: Array, dtype: np.dtype[Any]) -> None:
-        self.source, self.dtype = source, dtype
-        self.classes = source.shape[-1]
-        self.flat = flat_view(source)
-        flags = source.flags
-        self.direct = self.flat is not None and flags.c_contiguous and flags.aligned and source.dtype == dtype
-
-    def cuts(self, lo: int, hi: int) -> Iterator[tuple[int, int]]:
-        """Row ranges to read one after the other."""
-        step = hi - lo if self.direct else PIECE // (self.classes * self.dtype.itemsize)
-        for start in range(lo, hi, max(step, 1)):
-            yield start, min(start + max(step, 1), hi)
-
-    def read(self, lo: int, hi: int) -> Array:
-        """Rows lo … hi-1 as (hi - lo, V): a view where that will do, else a copy."""
-        if self.flat is None:
-            part = self.source[np.unravel_index(np.arange(lo, hi), self.source.shape[:-1])]
-        else:
-            part = self.flat[lo:hi]
-        return part if self.direct else np.array(part, self.dtype, order="C")
-
-
-class Writer(Reader):
-    """The same for an array to be written: `read` gives room for rows, `write` puts them in their place."""
-
-    def read(self, lo: int, hi: int) -> Array:
-        """Room for rows lo … hi-1."""
-        return super().read(lo, hi) if self.direct else np.empty((hi - lo, self.classes), self.dtype)
-
-    def write(self, lo: int, hi: int, rows: Array) -> None:
-        """Put rows lo … hi-1 in their place, rounded once to the array's dtype; after a view they are there already."""
-        if self.direct:
-            return
-        with np.errstate(over="ignore", under="ignore"):  # beyond float16: infinite, as the bound says
-            if self.flat is None:
-                self.source[np.unravel_index(np.arange(lo, hi), self.source.shape[:-1])] = rows
-            else:
-                self.flat[lo:hi] = rows
-
-
-def flat_view(source: Array) -> Array | None:
-    """The array as (N, V) without a copy; None if that cannot be."""
-    if source.ndim == 2:  # rows and classes
-        return source
-    if source.ndim == 1:
-        return source[np.newaxis]
-    return source.reshape(-1, source.shape[-1]) if source.flags.c_contiguous and source.size else None
+NO_EXTRAS = (np.empty((0, 0)), np.empty(0, np.int64))
 
 
 class Rows(NamedTuple):
@@ -85,11 +35,21 @@ class Rows(NamedTuple):
     softcap: float
     scale: NDArray[np.float64]
 
-    @property
-    def plain(self) -> bool:
-        """Class indices, logits as they are, nothing added to the loss."""
-        options = (self.smoothing, self.z_scale, self.logit_scale, self.softcap)
-        return self.q is None and options == (0.0, 0.0, 1.0, NO_CAP)
+    def part(self, rows: Any) -> "Rows":  # noqa: ANN401  # an index of one axis
+        """The same of some rows; `q` has to be two-dimensional."""
+        some = [a if not a.size else a[rows] for a in (self.classes, self.mass, self.factor, self.scale)]
+        index, mass, factor, scale = some
+        q = None if self.q is None else self.q[rows]
+        return self._replace(classes=index, q=q, mass=mass, factor=factor, scale=scale)
+
+    def hindrances(self) -> tuple[str, ...]:
+        """The options that only the kernel "rows" knows."""
+        found = {
+            "logit_scale": self.logit_scale != 1.0,
+            "softcap": self.softcap != NO_CAP,
+            "class weights with smoothing": self.smoothing != 0.0 and self.class_weight.size > 0,
+        }
+        return tuple(name for name, there in found.items() if there)
 
 
 class Results(NamedTuple):
@@ -101,38 +61,94 @@ class Results(NamedTuple):
     predicted: NDArray[np.int64]  # (N,); or (0,)
 
 
+    @classmethod
+    def room(cls, n: int, *, extras: bool) -> "Results":
+        """Arrays for n rows."""
+        return cls(
+            np.empty(n), np.zeros(n), np.empty((n, 3) if extras else (0, 0)), np.empty(n if extras else 0, np.int64)
+        )
+
+
 def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, thread_limit: int | None) -> Results:
-    """Run the row kernel over all rows of logits (*shape, V); grad, of the same shape, is written."""
+    """Run the kernels over all rows of logits (*shape, V); grad, of the same shape, is written.
+
+    Rows of probabilities, and rows whose factor is huge, are for the kernel "rows" alone; whichever of the two kinds is
+    rarer is copied and done apart, so that a row goes one way whatever is beside it.
+    """
+    n, hindrances = given.classes.size, given.hindrances()
+    choice = choose(logits.dtype.name, logits.shape[-1], hindrances)
+    results = Results.room(n, extras=extras)
+    if extras:
+        _run(Choice("rows", ""), logits, given, None, results, thread_limit)
+        if choice.kernel != "rows":
+            results.z_losses[:] = 0.0
+    apart = np.zeros(n, bool) if hindrances else _apart(given, logits.dtype)
+    if choice.kernel == "rows" or apart.all():
+        _run(Choice("rows", ""), logits, given, grad, results, thread_limit)
+        return results
+    if not apart.any():
+        _run(choice, logits, given, grad, results, thread_limit)
+        return results
+    rare, common, others = Choice("rows", ""), choice, apart
+    if np.count_nonzero(apart) * 2 > n:
+        rare, common, others = choice, Choice("rows", ""), ~apart
+    where = np.flatnonzero(others)
+    at = np.unravel_index(where, logits.shape[:-1])
+    some = given._replace(q=None).part(where)
+    if given.q is not None:
+        some = some._replace(q=given.q[at])
+    part = Results.room(where.size, extras=False)
+    copy = logits[at]
+    _run(rare, copy, some, None if grad is None else copy, part, thread_limit)
+    rest = given._replace(classes=np.where(others, SKIPPED, given.classes))
+    _run(common, logits, rest, grad, results, thread_limit)
+    results.losses[where], results.z_losses[where] = part.losses, part.z_losses
+    if grad is not None:
+        grad[at] = copy
+    return results
+
+
+def _apart(given: Rows, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Rows that only the kernel "rows" can do."""
+    size = np.abs(given.scale * given.factor if given.factor.size else given.scale)
+    most = 2.0**700 if dtype == np.float64 else 2.0**30
+    return (given.classes == PROBABILITIES) | (~(size <= most) & (given.classes != SKIPPED))
+
+
+def _run(
+    choice: Choice, logits: Array, given: Rows, grad: Array | None, results: Results, thread_limit: int | None
+) -> None:
+    """Run one kernel over all rows; `results` and grad are written."""
     n, classes = given.classes.size, logits.shape[-1]
-    dtype = np.dtype(np.float64 if logits.dtype.itemsize == 8 else np.float32)  # bytes
+    general = choice.kernel == "rows"
+    dtype = logits.dtype.newbyteorder("=")
+    if general:
+        dtype = np.dtype(np.float64 if dtype == np.float64 else np.float32)
     reader = Reader(logits, dtype)
-    q_reader = None if given.q is None else Reader(given.q, np.dtype(np.float64))
+    q_reader = None if given.q is None or not general else Reader(given.q, np.dtype(np.float64))
     writer = None if grad is None else Writer(grad, dtype)
-    plain = given.plain and not extras
-    results = Results(
-        np.empty(n), np.zeros(n), np.empty((n, 3) if extras else (0, 0)), np.empty(n if extras else 0, np.int64)
-    )
-    kernel = index_kernel(dtype.name) if plain else row_kernel(dtype.name)
+    extras = results.extras.size > 0 and general
     slowest = next((r for r in (reader, q_reader, writer) if r is not None and not r.direct), reader)
-    options = (given.smoothing, given.z_scale, given.logit_scale, given.softcap)
+    size = 0 if writer is None or not writer.direct else n * classes * dtype.itemsize
 
     def piece(first: int, last: int) -> None:
         for lo, hi in slowest.cuts(first, last):
             room = np.empty((0, 0), dtype) if writer is None else writer.read(lo, hi)
-            x, index, factor, scale = reader.read(lo, hi), given.classes[lo:hi], given.factor[lo:hi], given.scale[lo:hi]
+            x, some = reader.read(lo, hi), given._replace(q=None).part(slice(lo, hi))
             losses, z_losses = results.losses[lo:hi], results.z_losses[lo:hi]
-            if plain:
-                kernel(x, index, factor, scale, losses, room)
-            else:
+            if general:
                 probabilities = NO_ROWS if q_reader is None else q_reader.read(lo, hi)
-                target = (index, probabilities, given.mass[lo:hi], factor, given.class_weight)
-                wanted = (results.extras[lo:hi], results.predicted[lo:hi])
-                kernel(x, *target, *options, scale, losses, z_losses, *wanted, room)
+                target = (some.classes, probabilities, some.mass, some.factor, some.class_weight)
+                options = (some.smoothing, some.z_scale, some.logit_scale, some.softcap)
+                wanted = (results.extras[lo:hi], results.predicted[lo:hi]) if extras else NO_EXTRAS
+                row_kernel(dtype.name)(x, *target, *options, some.scale, losses, z_losses, *wanted, room)
+            else:
+                parts = (some.classes, some.factor, some.scale, some.smoothing, some.z_scale, losses, z_losses)
+                fast.run(choice.kernel, x, *parts, room, whole=size)
             if writer is not None:
                 writer.write(lo, hi, room)
 
     threads.run(piece, cut_rows(n, classes, thread_limit))
-    return results
 
 
 def run_softmax(logits: Array, out: Array, thread_limit: int | None) -> None:
@@ -162,14 +178,6 @@ def cut_rows(n: int, classes: int, thread_limit: int | None) -> list[tuple[int, 
 def available() -> int:
     """How many threads may run, as it was at the first call."""
     return threads.available()
-
-
-@cache
-def index_kernel(dtype: str) -> Function:
-    """The kernel for class indices and float32 or float64 logits as they are."""
-    vector, matrix = array("float64", 1), array(dtype, 2)
-    written = (array("float64", 1, written=True), array(dtype, 2, written=True))
-    return compiled(row_kernels.index_rows, matrix, array("int64", 1), vector, vector, *written)
 
 
 @cache

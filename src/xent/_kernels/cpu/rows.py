@@ -136,34 +136,6 @@ def entropy_of(x, k, rest, terms, logit_scale, softcap):
     return (total + error) / (1.0 + rest) + np.log1p(rest)
 
 
-def index_rows(logits, index, factor, scale, losses, grad):
-    """Loss of every row, and the gradient of the sum of scale × factor × loss: class indices, logits as they are.
-
-    logits  (N, V) float32 or float64. Read.
-    index   (N,) int64: the row's class, checked: 0 <= index < V; or SKIPPED. Read.
-    factor  (N,) float64, class weight of the row; or (0,): all 1. Read.
-    scale   (N,) float64, sample weight / denominator. Read.
-    losses  (N,) float64, in nats. Written.
-    grad    (N, V) dtype of logits, in nats per unit of logit; may be `logits`; or (0, 0). Written.
-
-    The same bits as `rows` without its options; the first call of a process waits for this one only.
-    """
-    terms, lows = np.empty(logits.shape[1]), np.empty(logits.shape[1])
-    for i in range(index.shape[0]):
-        t = index[i]
-        k = -1 if t == SKIPPED else top_of(logits[i])
-        if k < 0 or not np.isfinite(logits[i, k]):
-            losses[i] = 0.0 if t == SKIPPED else np.nan
-            for j in range(grad.shape[1]):
-                grad[i, j] = losses[i]
-            continue
-        rest = fill_terms(logits[i], k, 1.0, np.inf, terms, lows)
-        losses[i] = nll(RowState(np.float64(logits[i, k]), rest), np.float64(logits[i, t]), 1.0, np.inf)
-        if grad.shape[0]:
-            of_row = scale[i] * factor[i] if factor.shape[0] else scale[i]
-            write_index_gradient(logits[i], k, t, rest, terms, lows, of_row, 1.0, np.inf, grad[i])
-
-
 def rows(
     logits, index, q, mass, factor, class_weight, smoothing, z_scale, logit_scale, softcap, scale,
     losses, z_losses, extras, predicted, grad,

@@ -1,0 +1,102 @@
+"""The SIMD kernels for class indices: compiled for a dtype, given their rooms, and run on rows."""
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent._kernels.cpu.jit import Function, array, compiled
+
+Array = NDArray[Any]
+AS_WHOLE = {"float16": "int16", "bfloat16": "uint16"}  # halves as kernels see them: the same bits
+PAST_THE_CACHE = 2**24  # bytes of gradient from which on it is written past the cache
+LONG_ENOUGH = 512  # classes from which on that is faster
+_kept = threading.local()  # the rooms of the last kernel, a thread each
+
+
+def run(
+    kernel: str,
+    logits: Array,
+    index: NDArray[np.int64],
+    factor: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    smoothing: float,
+    z_scale: float,
+    losses: NDArray[np.float64],
+    z_losses: NDArray[np.float64],
+    grad: Array,
+    *,
+    whole: int,
+) -> None:
+    """Run a kernel on rows (n, V), C-contiguous; grad (n, V), or (0, 0). `whole`: bytes of the whole gradient."""
+    name, classes = logits.dtype.name, logits.shape[1]
+    if name in AS_WHOLE:
+        logits, grad = logits.view(AS_WHOLE[name]), grad.view(AS_WHOLE[name])
+    given = (logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad)
+    past = whole >= PAST_THE_CACHE and classes >= LONG_ENOUGH
+    rooms = _rooms(kernel, "float64" if name == "float64" else "float32", classes)
+    if kernel == "narrow":
+        _compiled(kernel, name)(*given, *rooms)
+    elif kernel == "wide":
+        _compiled(kernel, name)(*given, grad.reshape(-1), *rooms, past)
+    else:
+        _compiled(kernel, name)(*given, *rooms, past)
+
+
+@cache
+def _compiled(kernel: str, name: str) -> Function:
+    """The kernel for logits of a dtype."""
+    source, room = AS_WHOLE.get(name, name), "float64" if name == "float64" else "float32"
+    vector, vector_out = array("float64", 1), array("float64", 1, written=True)
+    logits, grad = array(source, 2), array(source, 2, written=True)
+    given = (logits, array("int64", 1), vector, vector, "float64", "float64", vector_out, vector_out, grad)
+    plane, line = array(room, 2, written=True), array(room, 1, written=True)
+    fields = array("float64", 2, written=True)
+    if kernel == "narrow":
+        from xent._kernels.cpu import narrow
+
+        return compiled(narrow.index_rows, *given, plane, plane, fields)
+    if kernel == "wide":
+        from xent._kernels.cpu import wide
+
+        return compiled(wide.index_rows, *given, array(source, 1, written=True), plane, plane, fields, "boolean")
+    from xent._kernels.cpu import long
+
+    return compiled(long.index_rows, *given, line, line, fields, "boolean")
+
+
+def _rooms(kernel: str, room: str, classes: int) -> tuple[Array, ...]:
+    """A kernel's scratch, kept for this thread's next call of the same kernel."""
+    key = (kernel, room, classes)
+    if getattr(_kept, "key", None) != key:
+        _kept.key, _kept.rooms = None, ()
+        _kept.rooms, _kept.key = _made(kernel)(np.dtype(room), classes), key
+    rooms: tuple[Array, ...] = _kept.rooms
+    return rooms
+
+
+def _made(kernel: str) -> Callable[[np.dtype[Any], int], tuple[Array, ...]]:
+    """How to make a kernel's scratch, for a dtype and a number of classes."""
+    return {"narrow": _narrow_rooms, "wide": _wide_rooms, "long": _long_rooms}[kernel]
+
+
+def _narrow_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
+    from xent._kernels.cpu.narrow import FIELDS, LANES
+
+    return np.zeros((classes, LANES), dtype), np.zeros((7, LANES), dtype), np.zeros((FIELDS, LANES))
+
+
+def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
+    from xent._kernels.cpu.wide import FIELDS, group_of, room_for
+
+    group = group_of(classes)
+    return np.zeros((2, group * classes), dtype), np.zeros((group, classes), dtype), np.zeros((FIELDS, room_for(classes)))
+
+
+def _long_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
+    from xent._kernels.cpu.long import FIELDS, TILE
+
+    return np.zeros(classes, dtype), np.zeros(TILE, dtype), np.zeros((FIELDS, -(-classes // TILE)))

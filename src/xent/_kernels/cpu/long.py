@@ -1,0 +1,175 @@
+"""Rows of many tiles, one after the other, SIMD along the row.
+
+A tile is read once from memory and stays in the first-level cache for its maximum, its terms and their sum. The states
+of the tiles merge to that of the row. A large gradient is written past the cache, and while the next row is worked on,
+so that the memory is never idle. A row's bits depend on the row alone: tiles are of one size wherever the row lies.
+"""
+
+import math
+
+import numpy as np
+
+from xent._kernels.cpu.jit import inner
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, fence
+from xent._kernels.cpu.row_end import (
+    below_reach,
+    factor_of,
+    left_of,
+    merged,
+    reference,
+    rest_of,
+    row_end,
+    unit_of,
+)
+from xent._kernels.cpu.rows import SKIPPED
+from xent._kernels.cpu.terms import (
+    NEAR,
+    SCALE,
+    SPREAD,
+    add,
+    fill,
+    fill_and_write,
+    finish,
+    finish_less,
+    finish_past,
+    floats,
+    gaps,
+    largest,
+)
+from xent._kernels.cpu.wide import head_of
+
+TILE = 2048  # classes
+LOG2 = 0.6931471805599453
+TOP, REST, BELOW, BASE, SHIFT, FACTOR, LOW, FIELDS = range(8)  # what is known of a tile, (FIELDS, tiles) float64
+
+
+@inner
+def reference_of_tile(s, k, double):
+    """Base and shift of tile k, and the least logit whose term is not 0.
+
+    Where that does, they are those of the tile before: then one factor serves for both.
+    """
+    top = s[TOP, k]
+    if k > 0:
+        base, shift = s[BASE, k - 1], s[SHIFT, k - 1]
+        made_for = base + shift * LOG2
+        if top == -np.inf or (top < made_for + SPREAD and (base != 0.0 or abs(top) <= NEAR[0])):
+            return base, shift, below_reach(top if top == -np.inf else max(top, made_for), double)
+    base, shift = reference(top, double)
+    return base, shift, below_reach(top, double)
+
+
+@inner
+def state_of_tile(s, k, total, tops, double):
+    """REST of tile k from what a sweep gave."""
+    high, low = left_of(s[TOP, k], s[BASE, k], s[SHIFT, k])
+    s[REST, k] = rest_of(total, tops, high, low, double)
+
+
+@inner
+def end_of_row(s, x_t, weight, smoothing, z_scale, scale, classes, double):
+    """loss, z-loss, gradient at the target, what is added elsewhere; FACTOR and LOW of every tile. NaN where due."""
+    tiles = s.shape[1]
+    state, below = merged(s[TOP], s[REST], tiles), 0.0
+    if not math.isfinite(state.max) or math.isnan(state.rest):
+        s[FACTOR, :] = np.nan
+        return np.nan, np.nan, np.nan, 0.0
+    if smoothing != 0.0:
+        for k in range(tiles):
+            below += s[BELOW, k] + (min(k * TILE + TILE, classes) - k * TILE) * (state.max - s[TOP, k])
+    loss, z_loss, at_target, share, more, plus = row_end(
+        state, x_t, weight, smoothing, z_scale, scale, classes, below
+    )  # fmt: skip
+    for k in range(tiles):
+        if k > 0 and s[BASE, k] == s[BASE, k - 1] and s[SHIFT, k] == s[SHIFT, k - 1]:
+            s[FACTOR, k], s[LOW, k] = s[FACTOR, k - 1], s[LOW, k - 1]
+        else:
+            high, low = left_of(state.max, s[BASE, k], s[SHIFT, k])
+            s[FACTOR, k], s[LOW, k] = factor_of(0.0, 0.0, high, low, share, more)
+    return loss, z_loss, at_target, plus
+
+
+@inner
+def one_factor(s):
+    """Whether the terms of all tiles are multiplied by the same."""
+    for k in range(1, s.shape[1]):
+        if s[BASE, k] != s[BASE, 0] or s[SHIFT, k] != s[SHIFT, 0]:
+            return False
+    return True
+
+
+def index_rows(
+    logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad, terms, copy, s, past_the_cache
+):
+    """Loss and gradient of rows for class indices, of any V.
+
+    Arguments as `wide.index_rows`, but for the rooms:
+
+    terms  (V,) float32; float64 for float64 logits. Room.
+    copy   (TILE,) dtype of terms. Room for logits as floats, written for halves.
+    s      (FIELDS, tiles) float64. Room.
+    """
+    classes, double = logits.shape[1], copy.itemsize == 8
+    tiles, unit, width = s.shape[1], unit_of(double), DOUBLE_WIDTH if double else WIDTH
+    with_grad, halves = grad.shape[0] > 0, logits.itemsize == 2
+    pending, t_pending, g_pending = -1, 0, 0.0  # a row whose gradient is still in terms, but for its target
+    head, high, low, by, x_t = 0, 1.0, 0.0, 1.0, 0.0
+    for i in range(index.shape[0]):
+        t = index[i]
+        if t == SKIPPED:
+            losses[i], z_losses[i] = 0.0, 0.0
+            if with_grad:
+                grad[i, :] = 0
+            continue
+        if pending >= 0:
+            tail = head + (classes - head) // width * width
+            finish(terms[:head], grad[pending, :head], high, low, by)
+            finish(terms[tail:], grad[pending, tail:], high, low, by)
+        for k in range(tiles):
+            lo, hi = k * TILE, min(k * TILE + TILE, classes)
+            source, room, ready = logits[i, lo:hi], terms[lo:hi], copy[: hi - lo]
+            top = largest(source, ready)
+            x = floats(source, ready)
+            s[TOP, k] = top
+            s[BASE, k], s[SHIFT, k], least = reference_of_tile(s, k, double)
+            base, bias = s[BASE, k], SCALE[1 if double else 0] - s[SHIFT, k]
+            if pending >= 0:
+                first = min(head + lo, classes)
+                last = min(head + hi, classes)
+                total, tops = fill_and_write(
+                    x, room, terms[first:last], grad[pending, first:last], top, least, base, bias, high, low, by
+                )
+            elif with_grad:
+                total, tops = fill(x, room, top, least, base, bias)
+            else:
+                total, tops = add(x, top, least, base, bias)
+            state_of_tile(s, k, total, tops, double)
+            if lo <= t < hi:
+                x_t = np.float64(x[t - lo])
+            if smoothing != 0.0:
+                s[BELOW, k] = gaps(x, top)
+        if pending >= 0:
+            grad[pending, t_pending] = g_pending
+            pending = -1
+        weight = scale[i] * factor[i] if factor.shape[0] else scale[i]
+        losses[i], z_losses[i], g_t, plus = end_of_row(s, x_t, weight, smoothing, z_scale, scale[i], classes, double)
+        if not with_grad:
+            continue
+        high, low, by = s[FACTOR, 0], s[LOW, 0], unit
+        if halves or smoothing != 0.0 or not one_factor(s):
+            for k in range(tiles):
+                room = terms[k * TILE : min(k * TILE + TILE, classes)]
+                finish_less(room, room, s[FACTOR, k], s[LOW, k], unit, plus)
+            terms[t] = g_t
+            high, low, by = 1.0, 0.0, 1.0
+        if past_the_cache and not halves:
+            pending, t_pending, g_pending, head = i, t, g_t, head_of(grad[i])
+            continue
+        finish(terms, grad[i], high, low, by)
+        if not halves:
+            grad[i, t] = g_t
+    if pending >= 0:
+        finish(terms[:head], grad[pending, :head], high, low, by)
+        finish_past(terms[head:], grad[pending, head:], high, low, by)
+        grad[pending, t_pending] = g_pending
+    fence()

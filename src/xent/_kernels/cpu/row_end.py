@@ -1,0 +1,104 @@
+"""The end of one row: from the states of its tiles to loss and factors, to the last bits of float64."""
+
+import math
+
+import numpy as np
+
+from xent._kernels.cpu.exp import HIGH_64, LOG2E, LOW_64
+from xent._kernels.cpu.jit import inner
+from xent._kernels.cpu.scalar import RowState, gap, nll, share_of, times, two_diff, two_sum
+from xent._kernels.cpu.terms import NEAR, REACH, SCALE
+
+
+@inner
+def reference(top, double):
+    """What terms are formed with around a maximum: base, and shift in units of log 2; one of them is 0."""
+    if abs(top) <= (NEAR[1] if double else NEAR[0]):
+        return 0.0, math.floor(top * LOG2E + 0.5)
+    return (0.0 if top == -np.inf else top), 0.0
+
+
+@inner
+def left_of(top, base, shift):
+    """top - base - shift·log 2, in two parts."""
+    if base != 0.0:
+        return top - base, 0.0
+    high, low = two_diff(top, shift * HIGH_64)
+    return high, low - shift * LOW_64
+
+
+@inner
+def below_reach(top, double):
+    """Logits below this have the term 0; all of them where the maximum is -inf."""
+    if top == -np.inf:
+        return np.inf
+    return top - (REACH[1] if double else REACH[0])
+
+
+@inner
+def unit_of(double):
+    """2**-scale."""
+    return 2.0 ** -SCALE[1] if double else 2.0 ** -SCALE[0]
+
+
+@inner
+def rest_of(total, tops, high, low, double):
+    """The sum of a tile's other terms from the sum of its terms × 2**scale, and how many are at the top."""
+    e = math.exp(-high)
+    return total * unit_of(double) * (e - e * low) + np.float64(tops - 1)
+
+
+@inner
+def factor_of(gap_high, gap_low, high, low, share, more):
+    """What a tile's terms × 2**-scale are multiplied by, in two parts; the tile's maximum lies gap below the row's."""
+    total, lost = two_sum(gap_high, high)
+    e = math.exp(-total)
+    return two_sum(*times(e, lost + gap_low + low, share, more))
+
+
+@inner
+def merged(tops, rests, tiles):
+    """State of a row from those of its tiles: the other terms' sum, the errors of adding put back."""
+    best = 0
+    for k in range(1, tiles):
+        if tops[k] > tops[best]:
+            best = k
+    total, error = rests[best], 0.0
+    for k in range(tiles):
+        if k != best:
+            high, low = gap(tops[best], tops[k])
+            e = math.exp(-high)
+            total, lost = two_sum(total, (1.0 + rests[k]) * (e - e * low))
+            error += lost
+    return RowState(tops[best], total + error)
+
+
+@inner
+def row_end(state, x_t, weight, smoothing, z_scale, scale, classes, below):
+    """What a row gives: loss, z-loss, gradient at its target, share of its other terms (in two parts), what is taken off.
+
+    weight  class weight × scale. scale  sample weight / denominator. below  sum of max - x_j; read with smoothing.
+    """
+    rest, each = state.rest, smoothing / classes
+    log_rest = math.log1p(rest)
+    lse = state.max + log_rest
+    pull = 2.0 * z_scale * lse * scale
+    share, more = share_of(rest, weight + pull)
+    if smoothing == 0.0:
+        loss = nll(state, x_t)
+    elif x_t == -np.inf:
+        loss = np.inf
+    else:
+        loss = (1.0 - smoothing) * (state.max - x_t) + each * below + log_rest
+    q_t = weight * ((1.0 - smoothing) + each)
+    if x_t != state.max:
+        high, low = gap(state.max, x_t)
+        e = math.exp(-high)
+        high, low = times(e, low, share, more)
+        at_target = (high - q_t) + low
+    elif smoothing == 0.0 and pull == 0.0:
+        high, low = times(-rest, 0.0, share, more)
+        at_target = high + low
+    else:
+        at_target = ((weight * (smoothing - each) + pull) - q_t * rest) / (1.0 + rest)
+    return loss, z_scale * lse * lse, at_target, share, more, -weight * each

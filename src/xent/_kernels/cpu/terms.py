@@ -1,0 +1,113 @@
+"""What is done to sixteen and more logits at once: maximum, terms and their sums, and the gradient from the terms.
+
+exp(x - maximum) is kept as exp(x - base)·2**bias, base and bias fit for many logits; what remains of the maximum, and
+the power of two, are put back with the other factors of a row.
+"""
+
+import math
+from typing import Any
+
+from xent._kernels.cpu.exp import exp
+from xent._kernels.cpu.half import load_float, store_float
+from xent._kernels.cpu.jit import one_of
+from xent._kernels.cpu.lanes import as_float, dtype_of, sweep, times_plus, where
+
+AHEAD = 4096  # elements by which memory is asked for before it is read
+
+# float32 and below; float64
+NEAR = (512.0, 2048.0)  # |maximum| up to which exp takes the logits as they are
+REACH = (131.0, 800.0)  # terms below exp(-reach) are 0: nothing that is stored can show them
+SCALE = (64.0, 200.0)  # terms are multiplied by 2**scale, so that all but 0 are normal numbers
+SPREAD = 12.0  # how far above base·log 2 a maximum may lie before its terms need another base
+GUARD = 30  # bits by which a factor is larger while it is multiplied: it may be tiny where terms are large
+
+
+@sweep("largest")
+def largest(x: Any, copy: Any) -> Any:
+    """The largest logit of a tile; copy takes the logits as floats where they are halves."""
+    found = load_float(x, -math.inf)
+    if x.dtype != copy.dtype:
+        copy.store(found)
+    return found
+
+
+@sweep("sum", "count")
+def fill(x: Any, terms: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
+    """exp(x - base)·2**bias into terms, 0 where x < least; the sum of those of x < top, and how many are at the top."""
+    found = term_of(x, least, base, bias)
+    terms.store(found)
+    return others(x, top, found)
+
+
+@sweep("sum", "count", partial=("old", "out"))
+def fill_and_write(
+    x: Any, terms: Any, old: Any, out: Any, top: Any, least: Any, base: Any, bias: Any, factor: Any, low: Any, unit: Any
+) -> Any:
+    """The same; and meanwhile old × (factor + low) × unit, what the row before has left, to out, past the cache."""
+    if out.present:
+        store_float(out, finished(old.load(), factor, low, unit), past_the_cache=True)
+    x.prefetch(AHEAD)
+    found = term_of(x, least, base, bias)
+    terms.store(found)
+    return others(x, top, found)
+
+
+@sweep("sum", "count")
+def add(x: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
+    """The same sums without terms to be kept."""
+    x.prefetch(AHEAD)
+    return others(x, top, term_of(x, least, base, bias))
+
+
+def term_of(x: Any, least: Any, base: Any, bias: Any) -> Any:
+    """Lanes of exp(x - base)·2**bias; NaN stays NaN."""
+    logit = x.load(-math.inf)
+    least, base = as_float(least, dtype_of(logit)), as_float(base, dtype_of(logit))
+    found = exp(logit - base, bias)
+    return where(logit < least, 0.0, found)
+
+
+def others(x: Any, top: Any, found: Any) -> Any:
+    """Lanes of the terms of x < top; lanes at the top."""
+    logit = x.load(-math.inf)
+    at_top = logit == as_float(top, dtype_of(logit))
+    return where(at_top, 0.0, found), at_top
+
+
+@sweep("sum")
+def gaps(x: Any, top: Any) -> Any:
+    """Sum of top - x."""
+    logit = x.load(0.0)
+    return as_float(top, dtype_of(logit)) - logit
+
+
+@sweep()
+def finish(terms: Any, out: Any, factor: Any, low: Any, unit: Any) -> None:
+    """terms × (factor + low) × unit into out, which may be terms."""
+    store_float(out, finished(terms.load(), factor, low, unit))
+
+
+@sweep()
+def finish_less(terms: Any, out: Any, factor: Any, low: Any, unit: Any, plus: Any) -> None:
+    """The same + plus."""
+    term = terms.load()
+    store_float(out, finished(term, factor, low, unit) + as_float(plus, dtype_of(term)))
+
+
+@sweep()
+def finish_past(terms: Any, out: Any, factor: Any, low: Any, unit: Any) -> None:
+    """The same as finish, past the cache; out begins at a multiple of 64 bytes."""
+    store_float(out, finished(terms.load(), factor, low, unit), past_the_cache=True)
+
+
+def finished(term: Any, factor: Any, low: Any, unit: Any) -> Any:
+    """Lanes of term × (factor + low) × unit; low is 0 in float32."""
+    dtype = dtype_of(term)
+    factor, low, unit = factor * 2.0**GUARD, low * 2.0**GUARD, unit * 2.0**-GUARD
+    product = term * as_float(factor, dtype)
+    if dtype == "float64":
+        product = times_plus(term, factor, term * low)
+    return product * as_float(unit, dtype)
+
+
+floats = one_of(lambda source, copy: source.dtype == copy.dtype)  # source where that holds, else copy
