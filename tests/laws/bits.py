@@ -1,7 +1,8 @@
-"""Comparing to the bit."""
+"""Comparing to the bit, and nearly so."""
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 
@@ -55,3 +56,17 @@ def assert_same(a: Any, b: Any, what: str = "") -> None:
     """Fail with the place of the first difference."""
     if not same(a, b):
         raise AssertionError(f"{what}: {differences(a, b)}")
+
+
+def assert_near(a: Any, b: Any, what: str = "", units: float = 8.0) -> None:
+    """Fail unless they differ by a few units in the last place of the largest of them at most."""
+    a, b = np.asarray(a), np.asarray(b)
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    assert a.dtype == b.dtype, what
+    assert (np.isfinite(x) == np.isfinite(y)).all(), what
+    finite = np.isfinite(x)
+    np.testing.assert_array_equal(x[~finite], y[~finite], what)
+    size = np.abs(y[finite]).max(initial=0.0)
+    tiny = float(ml_dtypes.finfo(a.dtype).smallest_subnormal)
+    allowed = units * (float(ml_dtypes.finfo(a.dtype).eps) * size + tiny)
+    np.testing.assert_allclose(x[finite], y[finite], rtol=0.0, atol=allowed, err_msg=what)

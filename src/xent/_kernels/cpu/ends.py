@@ -5,17 +5,18 @@ from typing import Any
 from xent._kernels.cpu.exp import HIGH_64, LOG2E, LOW_64, MAGIC_64, exp
 from xent._kernels.cpu.lanes import sweep, times_plus, where
 from xent._kernels.cpu.log import log1p
+from xent._kernels.cpu.row_end import SURE
 from xent._kernels.cpu.terms import NEAR, REACH, SCALE
 
-INFINITY = float("inf")
+INFINITY, NAN = float("inf"), float("nan")
 
 
 @sweep(whole=True)
 def prepare(top: Any, least: Any, base: Any, bias: Any, left: Any) -> None:
     """What the terms of rows are formed with, from their maxima; all (n,) float64. See `terms.constants`."""
     x = top.load()
-    magnitude, none = where(x < 0.0, 0.0 - x, x), x == -INFINITY
-    near = magnitude <= NEAR[0]
+    none = x == -INFINITY
+    near = magnitude(x) <= NEAR[0]
     shift = times_plus(x, LOG2E, MAGIC_64) - MAGIC_64
     least.store(where(none, INFINITY, x - REACH[0]))
     base.store(where(near, 0.0, where(none, 0.0, x)))
@@ -26,7 +27,7 @@ def prepare(top: Any, least: Any, base: Any, bias: Any, left: Any) -> None:
 @sweep(whole=True)
 def ends(
     top: Any, left: Any, total: Any, tops: Any, x_t: Any, below: Any, weight: Any, scale: Any,
-    loss: Any, z_loss: Any, factor: Any, at_target: Any, plus: Any,
+    loss: Any, z_loss: Any, factor: Any, at_target: Any, at_top: Any, plus: Any,
     smoothing: Any, each: Any, z_scale: Any,
 ) -> None:  # fmt: skip
     """What rows give, from their sums; all (n,) float64.
@@ -38,6 +39,7 @@ def ends(
     loss      nats. Written.    z_loss  z_scale·lse². Written.
     factor    what a term × 2**-scale is multiplied by. Written.
     at_target, plus   the gradient at the target; what is added elsewhere. Written.
+    at_top    the gradient at a maximum that is not the target, in a sure row; else NaN: it needs no care. Written.
     smoothing, each, z_scale   numbers; each = smoothing / classes.
     """
     highest, w = top.load(), weight.load()
@@ -59,4 +61,11 @@ def ends(
     e_t = where(gap < 700.0, exp(0.0 - gap, 0.0 * each), 0.0)
     below_top = others * e_t - q_t * ((rest - e_t) + 1.0)
     at_target.store(where(gap == 0.0, others - q_t * rest, below_top) / whole)
+    sure = where(gap == 0.0, 1.0, rest) < SURE
+    at_top.store(where(sure, share - w * each, NAN))
     plus.store(0.0 - w * each)
+
+
+def magnitude(x: Any) -> Any:
+    """|x|."""
+    return where(x < 0.0, 0.0 - x, x)

@@ -48,6 +48,10 @@ def _exp(x: Any, bias: Any, constants: tuple[Any, ...]) -> Any:
     n = shifted - magic
     r = times_plus(n, -low, times_plus(n, -high, x))
     p = times_plus(r, polynomial[0], polynomial[1])
-    for coefficient in (*polynomial[2:], 1.0, 1.0):
+    for coefficient in polynomial[2:]:
         p = times_plus(p, r, coefficient)
+    if dtype == "float64":  # more exact, by one addition
+        p = times_plus(p, r * r, r) + 1.0
+    else:
+        p = times_plus(times_plus(p, r, 1.0), r, 1.0)
     return bits_as(bits_as(p, whole) + (bits_as(shifted, whole) << mantissa), dtype)

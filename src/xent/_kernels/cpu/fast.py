@@ -93,7 +93,11 @@ def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.wide import FIELDS, group_of, room_for
 
     group = group_of(classes)
-    return np.zeros((2, group * classes), dtype), np.zeros((group, classes), dtype), np.zeros((FIELDS, room_for(classes)))
+    return (
+        np.zeros((2, group * classes), dtype),
+        np.zeros((group, classes), dtype),
+        np.zeros((FIELDS, room_for(classes))),
+    )
 
 
 def _long_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:

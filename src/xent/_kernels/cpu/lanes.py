@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from xent._kernels.cpu import jit, machine
-from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, MachineLanes, MachineVector
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, MachineVector
 
 __all__ = [
     "DOUBLE_WIDTH",

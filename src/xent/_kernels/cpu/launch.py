@@ -60,7 +60,6 @@ class Results(NamedTuple):
     extras: NDArray[np.float64]  # (N, 3) lse, entropy, log_prob; or (0, 0)
     predicted: NDArray[np.int64]  # (N,); or (0,)
 
-
     @classmethod
     def room(cls, n: int, *, extras: bool) -> "Results":
         """Arrays for n rows."""
@@ -76,32 +75,31 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
     rarer is copied and done apart, so that a row goes one way whatever is beside it.
     """
     n, hindrances = given.classes.size, given.hindrances()
-    choice = choose(logits.dtype.name, logits.shape[-1], hindrances)
+    choice, general = choose(logits.dtype.name, logits.shape[-1], hindrances), Choice("rows", "")
     results = Results.room(n, extras=extras)
-    if extras:
-        _run(Choice("rows", ""), logits, given, None, results, thread_limit)
-        if choice.kernel != "rows":
-            results.z_losses[:] = 0.0
     apart = np.zeros(n, bool) if hindrances else _apart(given, logits.dtype)
-    if choice.kernel == "rows" or apart.all():
-        _run(Choice("rows", ""), logits, given, grad, results, thread_limit)
+    others = ~apart & (given.classes != SKIPPED)
+    if choice.kernel == "rows" or not others.any():
+        _run(general, logits, given, grad, results, thread_limit)
         return results
+    if extras:  # by "rows", which alone has them; loss and gradient are what they are without
+        _run(general, logits, given, None, results, thread_limit)
+    without = results._replace(extras=results.extras[:0], predicted=results.predicted[:0])
     if not apart.any():
-        _run(choice, logits, given, grad, results, thread_limit)
+        _run(choice, logits, given, grad, without, thread_limit)
         return results
-    rare, common, others = Choice("rows", ""), choice, apart
-    if np.count_nonzero(apart) * 2 > n:
-        rare, common, others = choice, Choice("rows", ""), ~apart
-    where = np.flatnonzero(others)
+    rare, common, few = general, choice, apart
+    if np.count_nonzero(apart) > np.count_nonzero(others):
+        rare, common, few = choice, general, others
+    where = np.flatnonzero(few)
     at = np.unravel_index(where, logits.shape[:-1])
     some = given._replace(q=None).part(where)
     if given.q is not None:
         some = some._replace(q=given.q[at])
-    part = Results.room(where.size, extras=False)
-    copy = logits[at]
+    part, copy = Results.room(where.size, extras=False), logits[at]
     _run(rare, copy, some, None if grad is None else copy, part, thread_limit)
-    rest = given._replace(classes=np.where(others, SKIPPED, given.classes))
-    _run(common, logits, rest, grad, results, thread_limit)
+    rest = given._replace(classes=np.where(few, SKIPPED, given.classes))
+    _run(common, logits, rest, grad, without, thread_limit)
     results.losses[where], results.z_losses[where] = part.losses, part.z_losses
     if grad is not None:
         grad[at] = copy

@@ -12,10 +12,12 @@ import numpy as np
 from xent._kernels.cpu.jit import inner
 from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, fence
 from xent._kernels.cpu.row_end import (
+    SURE,
     below_reach,
     factor_of,
     left_of,
     merged,
+    place_of,
     reference,
     rest_of,
     row_end,
@@ -40,7 +42,7 @@ from xent._kernels.cpu.wide import head_of
 
 TILE = 2048  # classes
 LOG2 = 0.6931471805599453
-TOP, REST, BELOW, BASE, SHIFT, FACTOR, LOW, FIELDS = range(8)  # what is known of a tile, (FIELDS, tiles) float64
+TOP, REST, LOST, BELOW, BASE, SHIFT, FACTOR, LOW, FIELDS = range(9)  # what is known of a tile, (FIELDS, tiles) float64
 
 
 @inner
@@ -63,30 +65,42 @@ def reference_of_tile(s, k, double):
 def state_of_tile(s, k, total, tops, double):
     """REST of tile k from what a sweep gave."""
     high, low = left_of(s[TOP, k], s[BASE, k], s[SHIFT, k])
-    s[REST, k] = rest_of(total, tops, high, low, double)
+    s[REST, k], s[LOST, k] = rest_of(total, tops, high, low, double)
 
 
 @inner
-def end_of_row(s, x_t, weight, smoothing, z_scale, scale, classes, double):
-    """loss, z-loss, gradient at the target, what is added elsewhere; FACTOR and LOW of every tile. NaN where due."""
-    tiles = s.shape[1]
-    state, below = merged(s[TOP], s[REST], tiles), 0.0
+def end_of_row(s, x_t, weight, smoothing, z_scale, scale, classes):
+    """What `row_end` gives, the maximum, and the gradient there in a sure row that is not its target's; else NaN."""
+    tiles, below = s.shape[1], 0.0
+    state, lost = merged(s[TOP], s[REST], s[LOST], tiles)
     if not math.isfinite(state.max) or math.isnan(state.rest):
         s[FACTOR, :] = np.nan
-        return np.nan, np.nan, np.nan, 0.0
+        return np.nan, np.nan, np.nan, 0.0, np.nan, np.nan
     if smoothing != 0.0:
         for k in range(tiles):
             below += s[BELOW, k] + (min(k * TILE + TILE, classes) - k * TILE) * (state.max - s[TOP, k])
     loss, z_loss, at_target, share, more, plus = row_end(
-        state, x_t, weight, smoothing, z_scale, scale, classes, below
-    )  # fmt: skip
+        state, lost, x_t, weight, smoothing, z_scale, scale, classes, below
+    )
     for k in range(tiles):
         if k > 0 and s[BASE, k] == s[BASE, k - 1] and s[SHIFT, k] == s[SHIFT, k - 1]:
             s[FACTOR, k], s[LOW, k] = s[FACTOR, k - 1], s[LOW, k - 1]
         else:
             high, low = left_of(state.max, s[BASE, k], s[SHIFT, k])
-            s[FACTOR, k], s[LOW, k] = factor_of(0.0, 0.0, high, low, share, more)
-    return loss, z_loss, at_target, plus
+            s[FACTOR, k], s[LOW, k] = factor_of(high, low, share, more)
+    at_top = share + plus if state.rest < SURE and x_t != state.max else np.nan
+    return loss, z_loss, at_target, plus, state.max, at_top
+
+
+@inner
+def place_of_top(x, copy, top):
+    """Where the maximum of a row lies."""
+    for lo in range(0, x.shape[0], TILE):
+        part = x[lo : lo + TILE]
+        ready = copy[: part.shape[0]]
+        if largest(part, ready) == top:
+            return lo + place_of(floats(part, ready), top)
+    return -1
 
 
 @inner
@@ -152,14 +166,20 @@ def index_rows(
             grad[pending, t_pending] = g_pending
             pending = -1
         weight = scale[i] * factor[i] if factor.shape[0] else scale[i]
-        losses[i], z_losses[i], g_t, plus = end_of_row(s, x_t, weight, smoothing, z_scale, scale[i], classes, double)
+        losses[i], z_losses[i], g_t, plus, highest, at_top = end_of_row(
+            s, x_t, weight, smoothing, z_scale, scale[i], classes
+        )
         if not with_grad:
             continue
-        high, low, by = s[FACTOR, 0], s[LOW, 0], unit
-        if halves or smoothing != 0.0 or not one_factor(s):
+        high, low, by, place = s[FACTOR, 0], s[LOW, 0], unit, -1
+        if at_top == at_top:  # noqa: PLR0124  # not NaN
+            place = place_of_top(logits[i], copy, highest)
+        if halves or smoothing != 0.0 or place >= 0 or not one_factor(s):
             for k in range(tiles):
                 room = terms[k * TILE : min(k * TILE + TILE, classes)]
                 finish_less(room, room, s[FACTOR, k], s[LOW, k], unit, plus)
+            if place >= 0:
+                terms[place] = at_top
             terms[t] = g_t
             high, low, by = 1.0, 0.0, 1.0
         if past_the_cache and not halves:

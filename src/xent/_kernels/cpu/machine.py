@@ -322,7 +322,10 @@ class Fold:
                 values = [total, builder.fadd(builder.fadd(*errors[0]), lost)]
         numbers = [builder.extract_element(v, ir.Constant(ir.IntType(32), 0)) for v in values]
         if self.how == "sum":
-            return numbers[0] if self.narrow else builder.fadd(*numbers)
+            if self.narrow:
+                return numbers[0]
+            infinite = builder.fcmp_ordered("==", numbers[0], ir.Constant(numbers[0].type, float("inf")))
+            return builder.select(infinite, numbers[0], builder.fadd(*numbers))  # inf - inf is no error of rounding
         last, number = numbers[0].type.width - 1, numbers[0].type
         sign = builder.and_(builder.ashr(numbers[0], number(last)), number(2**last - 1))
         found = builder.bitcast(builder.xor(numbers[0], sign), _kind("float32" if self.narrow else "float64"))

@@ -12,10 +12,12 @@ from xent._kernels.cpu.ends import ends, prepare
 from xent._kernels.cpu.exp import exp
 from xent._kernels.cpu.jit import inner
 from xent._kernels.cpu.lanes import WIDTH, as_float, sweep, where
+from xent._kernels.cpu.row_end import place_of
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.terms import SCALE as POWER
 from xent._kernels.cpu.wide import (
     AT_TARGET,
+    AT_TOP,
     BASE,
     BELOW,
     BIAS,
@@ -147,7 +149,7 @@ def index_rows(logits, index, factor, scale, smoothing, z_scale, losses, z_losse
         as_doubles(tops, f[TOPS, :n])
         ends(
             f[TOP, :n], f[LEFT, :n], total, f[TOPS, :n], x_t, below, weight, f[SCALE, :n],
-            f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[PLUS, :n], smoothing, each, z_scale,
+            f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n], smoothing, each, z_scale,
         )  # fmt: skip
         for r in range(rows):
             losses[lo + r], z_losses[lo + r] = f[LOSS, r], f[Z_LOSS, r]
@@ -156,9 +158,11 @@ def index_rows(logits, index, factor, scale, smoothing, z_scale, losses, z_losse
             as_singles(f[PLUS, :n], plus)
             for j in range(classes):
                 finish(xs[j, :n], factors, plus)
-            at_target = f[AT_TARGET, :n]
+            at_target, at_top = f[AT_TARGET, :n], f[AT_TOP, :n]
             for r in range(rows):
                 xs[max(targets[r], 0), r] = np.float32(at_target[r])
+                if at_top[r] == at_top[r] and targets[r] != SKIPPED:  # noqa: PLR0124  # not NaN
+                    xs[place_of(logits[lo + r], top[r]), r] = np.float32(at_top[r])
             turn_back(xs, grad[lo:hi])
         if skipped:
             for r in range(rows):

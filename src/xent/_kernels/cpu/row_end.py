@@ -6,7 +6,7 @@ import numpy as np
 
 from xent._kernels.cpu.exp import HIGH_64, LOG2E, LOW_64
 from xent._kernels.cpu.jit import inner
-from xent._kernels.cpu.scalar import RowState, gap, nll, share_of, times, two_diff, two_sum
+from xent._kernels.cpu.scalar import RowState, gap, nll, times, two_diff, two_quotient, two_sum
 from xent._kernels.cpu.terms import NEAR, REACH, SCALE
 
 
@@ -24,7 +24,7 @@ def left_of(top, base, shift):
     if base != 0.0:
         return top - base, 0.0
     high, low = two_diff(top, shift * HIGH_64)
-    return high, low - shift * LOW_64
+    return two_sum(high, low - shift * LOW_64)
 
 
 @inner
@@ -43,47 +43,53 @@ def unit_of(double):
 
 @inner
 def rest_of(total, tops, high, low, double):
-    """The sum of a tile's other terms from the sum of its terms × 2**scale, and how many are at the top."""
-    e = math.exp(-high)
-    return total * unit_of(double) * (e - e * low) + np.float64(tops - 1)
+    """The sum of a tile's other terms, in two parts, from that of its terms × 2**scale and how many are at the top."""
+    ones = np.float64(tops - 1)
+    if total == 0.0:  # also of a tile at -inf, where high is infinite
+        return ones, 0.0
+    e, more = times(math.exp(-high), low, total * unit_of(double), 0.0)
+    rest, lost = two_sum(ones, e)
+    return rest, lost + more
 
 
 @inner
-def factor_of(gap_high, gap_low, high, low, share, more):
-    """What a tile's terms × 2**-scale are multiplied by, in two parts; the tile's maximum lies gap below the row's."""
-    total, lost = two_sum(gap_high, high)
-    e = math.exp(-total)
-    return two_sum(*times(e, lost + gap_low + low, share, more))
-
-
-@inner
-def merged(tops, rests, tiles):
-    """State of a row from those of its tiles: the other terms' sum, the errors of adding put back."""
+def merged(tops, rests, more, tiles):
+    """State of a row from those of its tiles, and what is lost of its rest; `more` is what is lost of theirs."""
     best = 0
     for k in range(1, tiles):
         if tops[k] > tops[best]:
             best = k
-    total, error = rests[best], 0.0
+    total, error = rests[best], more[best]
     for k in range(tiles):
         if k != best:
             high, low = gap(tops[best], tops[k])
-            e = math.exp(-high)
-            total, lost = two_sum(total, (1.0 + rests[k]) * (e - e * low))
-            error += lost
-    return RowState(tops[best], total + error)
+            whole, lost = two_sum(1.0, rests[k])
+            part, rounded = times(math.exp(-high), low, whole, lost + more[k])
+            total, lost = two_sum(total, part)
+            error += lost + rounded
+    total, error = two_sum(total, error)
+    return RowState(tops[best], total), error
 
 
 @inner
-def row_end(state, x_t, weight, smoothing, z_scale, scale, classes, below):
+def share_in_parts(rest, more, weight):
+    """weight / (1 + rest + more), in two parts."""
+    whole, lost = two_sum(1.0, rest)
+    return two_quotient(weight, whole, lost + more)
+
+
+@inner
+def row_end(state, lost, x_t, weight, smoothing, z_scale, scale, classes, below):
     """What a row gives: loss, z-loss, gradient at its target, share of its other terms (in two parts), what is taken off.
 
-    weight  class weight × scale. scale  sample weight / denominator. below  sum of max - x_j; read with smoothing.
+    lost    of the state's rest.    weight  class weight × scale.    scale  sample weight / denominator.
+    below   sum of max - x_j; read with smoothing.
     """
     rest, each = state.rest, smoothing / classes
     log_rest = math.log1p(rest)
     lse = state.max + log_rest
     pull = 2.0 * z_scale * lse * scale
-    share, more = share_of(rest, weight + pull)
+    share, more = share_in_parts(rest, lost, weight + pull)
     if smoothing == 0.0:
         loss = nll(state, x_t)
     elif x_t == -np.inf:
@@ -93,12 +99,31 @@ def row_end(state, x_t, weight, smoothing, z_scale, scale, classes, below):
     q_t = weight * ((1.0 - smoothing) + each)
     if x_t != state.max:
         high, low = gap(state.max, x_t)
-        e = math.exp(-high)
-        high, low = times(e, low, share, more)
-        at_target = (high - q_t) + low
+        high, low = times(math.exp(-high), low, share, more)
+        high, lost = two_diff(high, q_t)
+        at_target = high + (lost + low)
     elif smoothing == 0.0 and pull == 0.0:
         high, low = times(-rest, 0.0, share, more)
-        at_target = high + low
+        at_target = high + (low - lost * share)
     else:
         at_target = ((weight * (smoothing - each) + pull) - q_t * rest) / (1.0 + rest)
     return loss, z_scale * lse * lse, at_target, share, more, -weight * each
+
+
+@inner
+def factor_of(high, low, share, more):
+    """What terms × 2**-scale are multiplied by, in two parts; high + low is what is left of the row's maximum."""
+    factor, lost = times(math.exp(-high), low, share, more)
+    return two_sum(factor, lost)
+
+
+SURE = 1e-6  # rest below which an error of the maximum's term could make its probability exceed 1
+
+
+@inner
+def place_of(x, top):
+    """Where the maximum of x (V,) lies."""
+    for j in range(x.shape[0]):
+        if x[j] == top:
+            return j
+    return -1

@@ -40,7 +40,7 @@ def weigh(q, class_weight, smoothing, index, mass, factor, row_weight):
                 entries, last = entries + 1, c
         mass[i] = sum_but(q[i], -1)
         row_weight[i] = weighed(q[i], class_weight) if class_weight.shape[0] else mass[i]
-        index[i] = last if entries == 1 and smoothing == 0.0 else PROBABILITIES
+        index[i] = last if entries == 1 and (smoothing == 0.0 or class_weight.shape[0] == 0) else PROBABILITIES
         factor[i] = row_weight[i] if index[i] >= 0 else 1.0
         if row_weight[i] == 0.0:
             index[i] = SKIPPED

@@ -12,7 +12,17 @@ import numpy as np
 from xent._kernels.cpu.ends import ends, prepare
 from xent._kernels.cpu.jit import by_type, inner
 from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, fence
-from xent._kernels.cpu.row_end import below_reach, factor_of, left_of, reference, rest_of, row_end, unit_of
+from xent._kernels.cpu.row_end import (
+    SURE,
+    below_reach,
+    factor_of,
+    left_of,
+    place_of,
+    reference,
+    rest_of,
+    row_end,
+    unit_of,
+)
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.scalar import RowState
 from xent._kernels.cpu.terms import SCALE as POWER
@@ -21,8 +31,8 @@ from xent._kernels.cpu.terms import add, fill, fill_and_write, finish, finish_le
 ROOM = 8192  # elements a group may have: their terms stay in the cache, twice
 LINE = 64  # bytes of a cache line
 # fmt: off
-(TOP, LEAST, BASE, BIAS, LEFT, TOTAL, TOPS, X_T, BELOW, WEIGHT, SCALE, LOSS, Z_LOSS, FACTOR, AT_TARGET, PLUS, LOW,
- FIELDS) = range(18)  # what is known of a row of a group, (FIELDS, group) float64
+(TOP, LEAST, BASE, BIAS, LEFT, TOTAL, TOPS, X_T, BELOW, WEIGHT, SCALE, LOSS, Z_LOSS, FACTOR, AT_TARGET, AT_TOP, PLUS, LOW,
+ FIELDS) = range(19)  # what is known of a row of a group, (FIELDS, group) float64
 # fmt: on
 
 
@@ -63,16 +73,19 @@ def end_precisely(_copies, f, n, classes, smoothing, z_scale):
     """`ends` to the last bits of float64, row by row; LEFT is the shift in units of log 2."""
     for r in range(n):
         left, low = left_of(f[TOP, r], f[BASE, r], f[LEFT, r])
-        rest = rest_of(f[TOTAL, r], np.int64(f[TOPS, r]), left, low, True)
+        rest, lost = rest_of(f[TOTAL, r], np.int64(f[TOPS, r]), left, low, True)
         state = RowState(f[TOP, r], rest)
+        f[AT_TOP, r] = np.nan
         if not math.isfinite(state.max) or math.isnan(rest):
             for field in range(LOSS, LOW + 1):
                 f[field, r] = np.nan
             continue
         f[LOSS, r], f[Z_LOSS, r], f[AT_TARGET, r], share, more, f[PLUS, r] = row_end(
-            state, f[X_T, r], f[WEIGHT, r], smoothing, z_scale, f[SCALE, r], classes, f[BELOW, r]
+            state, lost, f[X_T, r], f[WEIGHT, r], smoothing, z_scale, f[SCALE, r], classes, f[BELOW, r]
         )
-        f[FACTOR, r], f[LOW, r] = factor_of(0.0, 0.0, left, low, share, more)
+        f[FACTOR, r], f[LOW, r] = factor_of(left, low, share, more)
+        if rest < SURE and f[X_T, r] != state.max:
+            f[AT_TOP, r] = share + f[PLUS, r]
 
 
 @inner
@@ -81,7 +94,7 @@ def end_quickly(_copies, f, n, classes, smoothing, z_scale):
     n = (n + DOUBLE_WIDTH - 1) // DOUBLE_WIDTH * DOUBLE_WIDTH
     ends(
         f[TOP, :n], f[LEFT, :n], f[TOTAL, :n], f[TOPS, :n], f[X_T, :n], f[BELOW, :n], f[WEIGHT, :n], f[SCALE, :n],
-        f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[PLUS, :n], smoothing, smoothing / classes,
+        f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n], smoothing, smoothing / classes,
         z_scale,
     )  # fmt: skip
 
@@ -175,7 +188,9 @@ def index_rows(
                     grad[lo + r, :] = 0
                 continue
             room = terms[r * classes : r * classes + classes]
-            direct = not (halves or past_the_cache)
+            direct, top = not (halves or past_the_cache), -1
+            if f[AT_TOP, r] == f[AT_TOP, r]:  # noqa: PLR0124  # not NaN
+                top = place_of(floats(logits[lo + r], copies[r]), f[TOP, r])
             if smoothing != 0.0:
                 finish_less(room, room, f[FACTOR, r], f[LOW, r], unit, f[PLUS, r])
             elif not direct:
@@ -183,8 +198,12 @@ def index_rows(
             else:
                 finish(room, grad[lo + r], f[FACTOR, r], f[LOW, r], unit)
                 grad[lo + r, t] = f[AT_TARGET, r]
+                if top >= 0:
+                    grad[lo + r, top] = f[AT_TOP, r]
                 continue
             room[t] = f[AT_TARGET, r]
+            if top >= 0:
+                room[top] = f[AT_TOP, r]
             if not past_the_cache:
                 finish(room, grad[lo + r], 1.0, 0.0, 1.0)
         if past_the_cache:
