@@ -22,7 +22,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 SOURCES = Path(__file__).resolve().parents[2]  # the package
 
 
-def enable(dispatcher: Any) -> None:  # noqa: ANN401  # Numba is untyped
+def enable(dispatcher: Any) -> None:  # Numba is untyped
     """Give a Numba dispatcher this cache, if there is a folder for it."""
     if folder() is not None:
         dispatcher._cache = _Cache(dispatcher.py_func)  # noqa: SLF001  # where Numba keeps it; there is no public way
@@ -61,11 +61,11 @@ def stamp() -> str:
 class _Locator(_CacheLocator):
     """Tells Numba where to keep a kernel."""
 
-    def __init__(self, py_func: Any, py_file: str) -> None:  # noqa: ANN401, ARG002  # Numba's interface
+    def __init__(self, py_func: Any, py_file: str) -> None:  # noqa: ARG002  # Numba's interface
         self._name = f"{py_func.__module__}.{py_func.__qualname__}"
 
     @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> Any:  # noqa: ANN401  # Numba's interface
+    def from_function(cls, py_func: Any, py_file: str) -> Any:  # Numba's interface
         return cls(py_func, py_file)
 
     def get_cache_path(self) -> str:
@@ -89,7 +89,7 @@ class _Cache(FunctionCache):
 
     _impl_class = _Impl
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:  # noqa: ANN401  # Numba's interface
+    def load_overload(self, sig: Any, target_context: Any) -> Any:  # Numba's interface
         """The compiled function; None where there is none, or a damaged one, or another signature's."""
         try:
             found = super().load_overload(sig, target_context)
@@ -98,7 +98,7 @@ class _Cache(FunctionCache):
         # Numba numbers the files 1, 2, …: of two processes that save at once, one may have named the other's file.
         return found if found is not None and tuple(found.signature.args) == tuple(sig) else None
 
-    def save_overload(self, sig: Any, data: Any) -> None:  # noqa: ANN401  # Numba's interface
+    def save_overload(self, sig: Any, data: Any) -> None:  # Numba's interface
         """Keep the compiled function, if that can be done."""
         try:
             super().save_overload(sig, data)

@@ -33,15 +33,15 @@ def one_of(first_holds: Function) -> Function:
     Which of them it is, is known when its caller is compiled: they may be arrays of different dtypes.
     """
 
-    def choose(a: Any, b: Any) -> Any:  # noqa: ANN401  # either
+    def choose(a: Any, b: Any) -> Any:  # either
         return a if first_holds(a, b) else b
 
     numba = numba_or_none()
     if numba is not None:
 
         @numba.extending.overload(choose)
-        def chosen(a, b):  # as Numba asks: the names and nothing else
-            return (lambda a, b: a) if first_holds(a, b) else (lambda a, b: b)
+        def chosen(a, b):  # type: ignore[no-untyped-def]  # as Numba asks: the names and nothing else
+            return (lambda a, b: a) if first_holds(a, b) else (lambda a, b: b)  # noqa: ARG005  # one of the two
 
     return choose
 
@@ -49,16 +49,16 @@ def one_of(first_holds: Function) -> Function:
 def by_type(first_holds: Function, first: Function, second: Function) -> Function:
     """`first` where that holds for the types of its arguments, else `second`: the other one is not even compiled."""
 
-    def choose(*arguments: Any) -> Any:  # noqa: ANN401  # as the function
+    def choose(*arguments: Any) -> Any:  # as the function
         return (first if first_holds(*arguments) else second)(*arguments)
 
     numba = numba_or_none()
     if numba is not None:
 
         @numba.extending.overload(choose)
-        def chosen(*arguments):  # as Numba asks: the names and nothing else
+        def chosen(*arguments):  # type: ignore[no-untyped-def]  # as Numba asks: the names and nothing else
             function = first if first_holds(*arguments) else second
-            return lambda *arguments: function(*arguments)
+            return lambda *arguments: function(*arguments)  # noqa: PLW0108  # Numba asks for a Python function
 
     return choose
 
@@ -88,7 +88,7 @@ def compiled(kernel: Function, *arguments: str) -> Function:
 
 
 @cache
-def numba_or_none() -> Any:  # noqa: ANN401  # the module, untyped
+def numba_or_none() -> Any:  # the module, untyped
     """Numba, told of every inner function; None where it is missing or switched off."""
     try:
         import numba  # not before the first call
@@ -103,7 +103,7 @@ def numba_or_none() -> Any:  # noqa: ANN401  # the module, untyped
     return numba
 
 
-def _numba_type(numba: Any, argument: str) -> Any:  # noqa: ANN401  # Numba is untyped
+def _numba_type(numba: Any, argument: str) -> Any:
     """Numba's type of one argument."""
     if "[" not in argument:
         return getattr(numba.types, argument)
@@ -115,7 +115,7 @@ def _interpreted(kernel: Function) -> Function:
     """The kernel's text itself; NumPy's scalars would warn where the machine's arithmetic is silent."""
 
     @wraps(kernel)
-    def run(*arguments: Any) -> Any:  # noqa: ANN401  # as the kernel
+    def run(*arguments: Any) -> Any:  # as the kernel
         size = max((a.size for a in arguments if isinstance(a, np.ndarray)), default=0)
         if size > INTERPRETED_LIMIT:
             raise errors.too_large_to_interpret(size, INTERPRETED_LIMIT)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from xent._kernels.cpu import jit, machine
+from xent._kernels.cpu import jit
 from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, MachineVector
 
 __all__ = [
@@ -126,7 +126,9 @@ def sweep(*folds: str, partial: tuple[str, ...] = (), whole: bool = False) -> Ca
     def decorate(body: Body) -> Body:
         if jit.numba_or_none() is None:
             return _on_arrays(body, folds, partial)
-        return machine.swept(body, folds, partial, whole=whole)
+        from xent._kernels.cpu.swept import swept  # it needs Numba
+
+        return swept(body, folds, partial, whole=whole)
 
     return decorate
 
@@ -159,7 +161,7 @@ def _on_arrays(body: Body, folds: tuple[str, ...], partial: tuple[str, ...]) -> 
             )
             parts.append(run(later, present=False))
         results = tuple(_gathered(fold, [part[k] for part in parts]) for k, fold in enumerate(folds))
-        return results[0] if len(results) == 1 else results if results else None
+        return results[0] if len(results) == 1 else results or None
 
     return swept
 

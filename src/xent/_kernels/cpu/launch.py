@@ -35,12 +35,15 @@ class Rows(NamedTuple):
     softcap: float
     scale: NDArray[np.float64]
 
-    def part(self, rows: Any) -> "Rows":  # noqa: ANN401  # an index of one axis
+    def part(self, rows: Any) -> "Rows":  # an index of one axis
         """The same of some rows; `q` has to be two-dimensional."""
-        some = [a if not a.size else a[rows] for a in (self.classes, self.mass, self.factor, self.scale)]
-        index, mass, factor, scale = some
+
+        def some(array: NDArray[Any]) -> NDArray[Any]:
+            return array[rows] if array.size else array
+
         q = None if self.q is None else self.q[rows]
-        return self._replace(classes=index, q=q, mass=mass, factor=factor, scale=scale)
+        mass, factor, scale = some(self.mass), some(self.factor), some(self.scale)
+        return self._replace(classes=some(self.classes), q=q, mass=mass, factor=factor, scale=scale)
 
     def hindrances(self) -> tuple[str, ...]:
         """The options that only the kernel "rows" knows."""
@@ -110,7 +113,8 @@ def _apart(given: Rows, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
     """Rows that only the kernel "rows" can do."""
     size = np.abs(given.scale * given.factor if given.factor.size else given.scale)
     most = 2.0**700 if dtype == np.float64 else 2.0**30
-    return (given.classes == PROBABILITIES) | (~(size <= most) & (given.classes != SKIPPED))
+    apart: NDArray[np.bool_] = (given.classes == PROBABILITIES) | (~(size <= most) & (given.classes != SKIPPED))
+    return apart
 
 
 def _run(

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from xent._kernels.cpu.jit import inner
-from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, fence
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH
 from xent._kernels.cpu.row_end import (
     SURE,
     below_reach,
@@ -24,6 +24,7 @@ from xent._kernels.cpu.row_end import (
     unit_of,
 )
 from xent._kernels.cpu.rows import SKIPPED
+from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import (
     NEAR,
     SCALE,
@@ -106,7 +107,7 @@ def place_of_top(x, copy, top):
 @inner
 def one_factor(s):
     """Whether the terms of all tiles are multiplied by the same."""
-    for k in range(1, s.shape[1]):
+    for k in range(1, s.shape[1]):  # noqa: SIM110  # Numba has no generators
         if s[BASE, k] != s[BASE, 0] or s[SHIFT, k] != s[SHIFT, 0]:
             return False
     return True
@@ -172,7 +173,7 @@ def index_rows(
         if not with_grad:
             continue
         high, low, by, place = s[FACTOR, 0], s[LOW, 0], unit, -1
-        if at_top == at_top:  # noqa: PLR0124  # not NaN
+        if at_top == at_top:  # not NaN
             place = place_of_top(logits[i], copy, highest)
         if halves or smoothing != 0.0 or place >= 0 or not one_factor(s):
             for k in range(tiles):

@@ -149,7 +149,8 @@ def index_rows(logits, index, factor, scale, smoothing, z_scale, losses, z_losse
         as_doubles(tops, f[TOPS, :n])
         ends(
             f[TOP, :n], f[LEFT, :n], total, f[TOPS, :n], x_t, below, weight, f[SCALE, :n],
-            f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n], smoothing, each, z_scale,
+            f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n],
+            smoothing, each, z_scale,
         )  # fmt: skip
         for r in range(rows):
             losses[lo + r], z_losses[lo + r] = f[LOSS, r], f[Z_LOSS, r]
@@ -161,7 +162,7 @@ def index_rows(logits, index, factor, scale, smoothing, z_scale, losses, z_losse
             at_target, at_top = f[AT_TARGET, :n], f[AT_TOP, :n]
             for r in range(rows):
                 xs[max(targets[r], 0), r] = np.float32(at_target[r])
-                if at_top[r] == at_top[r] and targets[r] != SKIPPED:  # noqa: PLR0124  # not NaN
+                if at_top[r] == at_top[r] and targets[r] != SKIPPED:  # not NaN
                     xs[place_of(logits[lo + r], top[r]), r] = np.float32(at_top[r])
             turn_back(xs, grad[lo:hi])
         if skipped:

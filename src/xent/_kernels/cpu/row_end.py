@@ -80,7 +80,7 @@ def share_in_parts(rest, more, weight):
 
 @inner
 def row_end(state, lost, x_t, weight, smoothing, z_scale, scale, classes, below):
-    """What a row gives: loss, z-loss, gradient at its target, share of its other terms (in two parts), what is taken off.
+    """What a row gives: loss, z-loss, gradient at its target, share in two parts, what is added to each class.
 
     lost    of the state's rest.    weight  class weight × scale.    scale  sample weight / denominator.
     below   sum of max - x_j; read with smoothing.

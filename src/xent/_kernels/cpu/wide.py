@@ -11,7 +11,7 @@ import numpy as np
 
 from xent._kernels.cpu.ends import ends, prepare
 from xent._kernels.cpu.jit import by_type, inner
-from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, fence
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH
 from xent._kernels.cpu.row_end import (
     SURE,
     below_reach,
@@ -25,14 +25,15 @@ from xent._kernels.cpu.row_end import (
 )
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.scalar import RowState
+from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import SCALE as POWER
 from xent._kernels.cpu.terms import add, fill, fill_and_write, finish, finish_less, finish_past, floats, gaps, largest
 
 ROOM = 8192  # elements a group may have: their terms stay in the cache, twice
 LINE = 64  # bytes of a cache line
 # fmt: off
-(TOP, LEAST, BASE, BIAS, LEFT, TOTAL, TOPS, X_T, BELOW, WEIGHT, SCALE, LOSS, Z_LOSS, FACTOR, AT_TARGET, AT_TOP, PLUS, LOW,
- FIELDS) = range(19)  # what is known of a row of a group, (FIELDS, group) float64
+(TOP, LEAST, BASE, BIAS, LEFT, TOTAL, TOPS, X_T, BELOW, WEIGHT, SCALE, LOSS, Z_LOSS, FACTOR, AT_TARGET, AT_TOP, PLUS,
+ LOW, FIELDS) = range(19)  # what is known of a row of a group, (FIELDS, group) float64
 # fmt: on
 
 
@@ -94,8 +95,8 @@ def end_quickly(_copies, f, n, classes, smoothing, z_scale):
     n = (n + DOUBLE_WIDTH - 1) // DOUBLE_WIDTH * DOUBLE_WIDTH
     ends(
         f[TOP, :n], f[LEFT, :n], f[TOTAL, :n], f[TOPS, :n], f[X_T, :n], f[BELOW, :n], f[WEIGHT, :n], f[SCALE, :n],
-        f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n], smoothing, smoothing / classes,
-        z_scale,
+        f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n],
+        smoothing, smoothing / classes, z_scale,
     )  # fmt: skip
 
 
@@ -189,7 +190,7 @@ def index_rows(
                 continue
             room = terms[r * classes : r * classes + classes]
             direct, top = not (halves or past_the_cache), -1
-            if f[AT_TOP, r] == f[AT_TOP, r]:  # noqa: PLR0124  # not NaN
+            if f[AT_TOP, r] == f[AT_TOP, r]:  # not NaN
                 top = place_of(floats(logits[lo + r], copies[r]), f[TOP, r])
             if smoothing != 0.0:
                 finish_less(room, room, f[FACTOR, r], f[LOW, r], unit, f[PLUS, r])

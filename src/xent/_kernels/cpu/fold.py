@@ -1,0 +1,120 @@
+"""Numbers gathered over all lanes of a sweep, in registers: the machine's side of `lanes`."""
+
+from typing import Any
+
+from xent._kernels.cpu.machine import MachineVector, call, kind_of
+
+
+class Fold:
+    """A number gathered over all lanes: running values in registers, and how they end.
+
+    sum      of float32 lanes: two are added (an error of half an ULP), then widened to float64; of float64 lanes: with
+             the rounding errors of adding put back
+    count    how many lanes fulfil a condition
+    largest  of floats, compared as whole numbers, which orders them: a maximum of floats that respects NaN is slow. A
+             NaN with a positive sign is larger than all else; one with a negative sign is not seen
+    """
+
+    def __init__(self, how: str, builder: Any) -> None:
+        self.how, self.builder = how, builder
+        self.places: list[Any] = []  # where the running values are, made at the first step
+        self.narrow = False
+
+    def begin(self, model: MachineVector) -> None:
+        """Room for the running values, in the function's first block."""
+        from llvmlite import ir
+
+        self.narrow, width = model.dtype == "float32", model.value.type.count
+        if self.how == "sum":
+            self.type, start = ir.VectorType(ir.DoubleType(), width // 2 if self.narrow else width), 0.0
+        elif self.how == "count":
+            self.type, start = ir.IntType(64), 0
+        else:
+            bits = 32 if self.narrow else 64
+            self.type, start = ir.VectorType(ir.IntType(bits), width), -(2 ** (bits - 1))
+        with self.builder.goto_entry_block():
+            for _ in range(2 if self.how == "sum" and not self.narrow else 1):
+                place = self.builder.alloca(self.type)
+                every = start if self.how == "count" else [start] * self.type.count
+                self.builder.store(ir.Constant(self.type, every), place)
+                self.places.append(place)
+
+    def nothing(self) -> float:
+        """What lanes beyond the end are taken for."""
+        return float("-inf") if self.how == "largest" else 0
+
+    def step(self, value: MachineVector) -> None:
+        """Gather sixteen lanes more."""
+        from llvmlite import ir
+
+        if not self.places:
+            self.begin(value)
+        builder, so_far = self.builder, [MachineVector(self.builder, self.builder.load(p)) for p in self.places]
+        if self.how == "count":
+            width = value.value.type.count
+            mask = builder.bitcast(value.value, ir.IntType(width))
+            many = call(builder, f"llvm.ctpop.i{width}", mask.type, [mask])
+            found = [builder.add(so_far[0].value, builder.zext(many, self.type))]
+        elif self.how == "largest":
+            found = [so_far[0].called("llvm.smax", self.turned(value.cast("bitcast", self.whole))).value]
+        elif self.narrow:
+            low, high = self.halves(value.value)
+            found = [builder.fadd(so_far[0].value, builder.fpext(builder.fadd(low, high), self.type))]
+        else:
+            total = so_far[0] + value
+            part = total - so_far[0]
+            lost = (so_far[0] - (total - part)) + (value - part)
+            found = [total.value, (so_far[1] + lost).value]
+        for place, new in zip(self.places, found, strict=True):
+            builder.store(new, place)
+
+    @property
+    def whole(self) -> str:
+        """The integers of a float's size."""
+        return "int32" if self.narrow else "int64"
+
+    def turned(self, bits: MachineVector) -> MachineVector:
+        """Sign and magnitude as two's complement, and back."""
+        last = self.type.element.width - 1
+        found: MachineVector = bits ^ ((bits >> last) & (2**last - 1))
+        return found
+
+    def halves(self, value: Any) -> tuple[Any, Any]:
+        """First and second half of a vector."""
+        from llvmlite import ir
+
+        half = value.type.count // 2
+        none = ir.Constant(value.type, ir.Undefined)
+        masks = [ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(k, k + half))) for k in (0, half)]
+        first, second = (self.builder.shuffle_vector(value, none, mask) for mask in masks)
+        return first, second
+
+    def end(self) -> Any:
+        """The number, float64 or (of count) int64: lanes are added in halves, which is one fixed order."""
+        from llvmlite import ir
+
+        builder = self.builder
+        values = [builder.load(place) for place in self.places]
+        if self.how == "count":
+            return values[0]
+        while values[0].type.count > 1:
+            (a, b), *errors = [self.halves(v) for v in values]
+            if self.how == "largest":
+                values = [builder.select(builder.icmp_signed(">", a, b), a, b)]
+            elif self.narrow:
+                values = [builder.fadd(a, b)]
+            else:
+                total = builder.fadd(a, b)
+                part = builder.fsub(total, a)
+                lost = builder.fadd(builder.fsub(a, builder.fsub(total, part)), builder.fsub(b, part))
+                values = [total, builder.fadd(builder.fadd(*errors[0]), lost)]
+        numbers = [builder.extract_element(v, ir.Constant(ir.IntType(32), 0)) for v in values]
+        if self.how == "sum":
+            if self.narrow:
+                return numbers[0]
+            infinite = builder.fcmp_ordered("==", numbers[0], ir.Constant(numbers[0].type, float("inf")))
+            return builder.select(infinite, numbers[0], builder.fadd(*numbers))  # inf - inf is no error of rounding
+        last, number = numbers[0].type.width - 1, numbers[0].type
+        sign = builder.and_(builder.ashr(numbers[0], number(last)), number(2**last - 1))
+        found = builder.bitcast(builder.xor(numbers[0], sign), kind_of("float32" if self.narrow else "float64"))
+        return builder.fpext(found, ir.DoubleType()) if self.narrow else found
