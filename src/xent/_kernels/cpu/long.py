@@ -24,6 +24,7 @@ from xent._kernels.cpu.row_end import (
     unit_of,
 )
 from xent._kernels.cpu.rows import SKIPPED
+from xent._kernels.cpu.scalar import two_product
 from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import (
     NEAR,
@@ -70,7 +71,7 @@ def state_of_tile(s, k, total, tops, double):
 
 
 @inner
-def end_of_row(s, x_t, weight, smoothing, z_scale, scale, classes):
+def end_of_row(s, x_t, weight, weight_low, smoothing, z_scale, scale, classes):
     """What `row_end` gives, the maximum, and the gradient there in a sure row that is not its target's; else NaN."""
     tiles, below = s.shape[1], 0.0
     state, lost = merged(s[TOP], s[REST], s[LOST], tiles)
@@ -81,7 +82,7 @@ def end_of_row(s, x_t, weight, smoothing, z_scale, scale, classes):
         for k in range(tiles):
             below += s[BELOW, k] + (min(k * TILE + TILE, classes) - k * TILE) * (state.max - s[TOP, k])
     loss, z_loss, at_target, share, more, plus = row_end(
-        state, lost, x_t, weight, smoothing, z_scale, scale, classes, below
+        state, lost, x_t, weight, weight_low, smoothing, z_scale, scale, classes, below
     )
     for k in range(tiles):
         if k > 0 and s[BASE, k] == s[BASE, k - 1] and s[SHIFT, k] == s[SHIFT, k - 1]:
@@ -166,9 +167,9 @@ def index_rows(
         if pending >= 0:
             grad[pending, t_pending] = g_pending
             pending = -1
-        weight = scale[i] * factor[i] if factor.shape[0] else scale[i]
+        weight, weight_low = two_product(scale[i], factor[i]) if factor.shape[0] else (scale[i], 0.0)
         losses[i], z_losses[i], g_t, plus, highest, at_top = end_of_row(
-            s, x_t, weight, smoothing, z_scale, scale[i], classes
+            s, x_t, weight, weight_low, smoothing, z_scale, scale[i], classes
         )
         if not with_grad:
             continue

@@ -72,24 +72,25 @@ def merged(tops, rests, more, tiles):
 
 
 @inner
-def share_in_parts(rest, more, weight):
-    """weight / (1 + rest + more), in two parts."""
+def share_in_parts(rest, more, weight, low):
+    """(weight + low) / (1 + rest + more), in two parts."""
     whole, lost = two_sum(1.0, rest)
-    return two_quotient(weight, whole, lost + more)
+    share, rounded = two_quotient(weight, whole, lost + more)
+    return share, rounded + low / whole
 
 
 @inner
-def row_end(state, lost, x_t, weight, smoothing, z_scale, scale, classes, below):
+def row_end(state, lost, x_t, weight, weight_low, smoothing, z_scale, scale, classes, below):
     """What a row gives: loss, z-loss, gradient at its target, share in two parts, what is added to each class.
 
-    lost    of the state's rest.    weight  class weight × scale.    scale  sample weight / denominator.
+    lost    of the state's rest.    weight  class weight × scale, in two parts.    scale  sample weight / denominator.
     below   sum of max - x_j; read with smoothing.
     """
     rest, each = state.rest, smoothing / classes
     log_rest = math.log1p(rest)
     lse = state.max + log_rest
     pull = 2.0 * z_scale * lse * scale
-    share, more = share_in_parts(rest, lost, weight + pull)
+    share, more = share_in_parts(rest, lost, weight + pull, weight_low)
     if smoothing == 0.0:
         loss = nll(state, x_t)
     elif x_t == -np.inf:
@@ -101,7 +102,7 @@ def row_end(state, lost, x_t, weight, smoothing, z_scale, scale, classes, below)
         high, low = gap(state.max, x_t)
         high, low = times(math.exp(-high), low, share, more)
         high, lost = two_diff(high, q_t)
-        at_target = high + (lost + low)
+        at_target = high + (lost + (low - weight_low))
     elif smoothing == 0.0 and pull == 0.0:
         high, low = times(-rest, 0.0, share, more)
         at_target = high + (low - lost * share)

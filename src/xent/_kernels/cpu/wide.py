@@ -24,7 +24,7 @@ from xent._kernels.cpu.row_end import (
     unit_of,
 )
 from xent._kernels.cpu.rows import SKIPPED
-from xent._kernels.cpu.scalar import RowState
+from xent._kernels.cpu.scalar import RowState, two_product
 from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import SCALE as POWER
 from xent._kernels.cpu.terms import add, fill, fill_and_write, finish, finish_less, finish_past, floats, gaps, largest
@@ -82,7 +82,7 @@ def end_precisely(_copies, f, n, classes, smoothing, z_scale):
                 f[field, r] = np.nan
             continue
         f[LOSS, r], f[Z_LOSS, r], f[AT_TARGET, r], share, more, f[PLUS, r] = row_end(
-            state, lost, f[X_T, r], f[WEIGHT, r], smoothing, z_scale, f[SCALE, r], classes, f[BELOW, r]
+            state, lost, f[X_T, r], f[WEIGHT, r], f[LOW, r], smoothing, z_scale, f[SCALE, r], classes, f[BELOW, r]
         )
         f[FACTOR, r], f[LOW, r] = factor_of(left, low, share, more)
         if rest < SURE and f[X_T, r] != state.max:
@@ -143,7 +143,9 @@ def index_rows(
         for r in range(n):
             t = index[lo + r]
             f[SCALE, r] = scale[lo + r]
-            f[WEIGHT, r] = scale[lo + r] * factor[lo + r] if factor.shape[0] else scale[lo + r]
+            f[WEIGHT, r], f[LOW, r] = scale[lo + r], 0.0
+            if factor.shape[0]:
+                f[WEIGHT, r], f[LOW, r] = two_product(scale[lo + r], factor[lo + r])
             if t == SKIPPED:
                 f[TOP, r], f[X_T, r], f[WEIGHT, r], f[SCALE, r] = 0.0, 0.0, 0.0, 0.0
                 continue
