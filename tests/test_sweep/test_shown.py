@@ -1,6 +1,7 @@
 """What a sweep shows: 80 columns, no best value where none is known, sound pages, safe text."""
 
 import csv
+import dataclasses
 import io
 import re
 
@@ -11,7 +12,7 @@ from tests.test_sweep import records
 from tests.test_sweep.records import BAD, RECORDS
 from xent.core.errors import OptionError
 from xent.train import sweep_text
-from xent.train.sweep_record import Growth
+from xent.train.sweep_record import Growth, Sums
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,20 @@ def test_a_page_fits_and_asks_for_nothing(browser, pages, width, dark):
             assert page.fits()
             assert page.requests == []
             assert page.errors == []
+
+
+def test_what_a_page_says_of_sums_and_diagonals_is_what_was_found(tmp_path):
+    record = dataclasses.replace(records.whole(), collapses_to=0.125)
+    other = dataclasses.replace(record, sums=Sums(10, 2, 0.5), collapses_to=None)
+    texts = []
+    for each in (record, other):
+        each.save(tmp_path / "a.html")
+        texts.append(" ".join((tmp_path / "a.html").read_text(encoding="utf-8").split()))
+    assert "such pairs of runs had the same losses to the last digit kept" in texts[0]
+    assert "agree within 5 %" in texts[0]
+    assert "A sum with lr did not take the steps of a mean with B·lr: of 10 such pairs of runs, 2 had" in texts[1]
+    assert "Here they do not." in texts[1]
+    assert "agree within 5 %" not in texts[1]
+    assert "2 with the same losses to the last digit kept; elsewhere they differ by up to 0.5" in " ".join(
+        str(other).split()
+    )

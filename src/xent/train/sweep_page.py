@@ -7,7 +7,7 @@ from xent.train import panels
 from xent.train import sweep_plots as plots
 from xent.train.report import templates
 from xent.train.sweep_options import short
-from xent.train.sweep_record import Best, Comparison, Spread, Sweep
+from xent.train.sweep_record import Best, Comparison, Growth, Spread, Sweep
 from xent.train.sweep_text import answer, knee, moves, remarks
 
 _NONE = "–"
@@ -31,8 +31,8 @@ def _facts(sweep: Sweep) -> dict[str, object]:
         "headline": headline,
         "knee": knee(fit) if fit else "not known",
         "fit": fit,
-        "below": _growth(headline, below=True),
-        "above": _growth(headline, below=False),
+        "growth": _growths(headline),
+        "same": sweep.sums is not None and sweep.sums.equal == sweep.sums.pairs,
         "reductions": reductions,
         "updates_plot": {r: plots.updates(sweep, r) for r in reductions[:1]},
         "lr_plot": plots.best_lr(sweep),
@@ -57,17 +57,24 @@ def _facts(sweep: Sweep) -> dict[str, object]:
     }
 
 
-def _growth(found: Comparison | None, *, below: bool) -> str:
-    """How the best learning rate grows there, with the seeds' range, or why that cannot be said."""
-    growth = (found.below if below else found.above) if found else None
-    if growth is None:
-        return "no loss was reached with every batch size"
-    if growth.exponent is None:
-        return growth.why
-    spread = (
-        f"exponent {fixed(growth.exponent, 2)}, seeds {fixed(growth.low or 0.0, 2)} to {fixed(growth.high or 0.0, 2)}"
-    )
-    return f"it {moves(growth.exponent)} ({spread}; batch sizes {growth.first} to {growth.last})"
+def _growths(found: Comparison | None) -> str:
+    """How the best learning rate grows, with the seeds' ranges; nothing where that cannot be said."""
+    if found is None or found.below is None or found.above is None or found.overall is None:
+        return ""
+    parts = [
+        ("Well below the critical batch size it", found.below),
+        ("From the critical batch size on it", found.above),
+    ]
+    if found.below.exponent is None:
+        parts = [("Over all batch sizes it", found.overall)]
+    return " ".join(f"{where} {_growth(growth)}." for where, growth in parts if growth.exponent is not None)
+
+
+def _growth(growth: Growth) -> str:
+    """An exponent in words, with the seeds' range."""
+    low, middle, high = (fixed(value or 0.0, 2) for value in (growth.low, growth.exponent, growth.high))
+    where = f"batch sizes {growth.first} to {growth.last}"
+    return f"{moves(growth.exponent or 0.0)} (exponent {middle}, seeds {low} to {high}; {where})"
 
 
 def _comparison(sweep: Sweep, found: Comparison) -> Html:
