@@ -86,7 +86,7 @@ def test_the_loss_is_right(inside):
     assert (done.stdout, done.stderr) == ("0.4076060 0.045 0.1224 -0.1674\n", "")
 
 
-WITHOUT = [("--help",), ("--version",), ("train", "--help"), ("predict", "--help")]
+WITHOUT = [("--help",), ("--version",), ("train", "--help"), ("predict", "--help"), ("sweep", "--help")]
 
 
 @pytest.mark.parametrize("arguments", WITHOUT, ids=" ".join)
