@@ -273,10 +273,12 @@ class Builder:
         d_w = [[0.0] * len(inputs) for _ in classes]
         d_b = [0.0] * len(classes)
         rest_w, rest_b = [row[:] for row in d_w], d_b[:]
+        sending = []
         for i in range(self.batch.count):
             gradient = self._gradient_of(i)
             if gradient is None:
                 continue
+            sending.append(i)
             h = self.batch.rows[i]
             outer = [[gradient[c] * h[d] for d in inputs] for c in classes]
             into_b = [gradient[c] for c in classes]
@@ -294,17 +296,17 @@ class Builder:
         shape = (len(linear.weight), len(linear.weight[0]))
         gradient_w = Numbers(tuple(map(tuple, d_w)), classes, inputs, shape)
         n = self.batch.count
-        words = sums([f"∂x{i}·h{i}ᵀ" for i in range(n)])
+        words = sums([f"∂x{i}·h{i}ᵀ" for i in sending])
         self.node(
             Node(
                 "W", "parameter", "W", matrix(linear.weight, classes, inputs), gradient_w,
-                f"W: one matrix, shared by all {n} items", f"∂W = {words}: {n} gradients, added",
+                f"W: one matrix, shared by all {n} items", f"∂W = {words}: {len(sending)} gradients, added",
             )
         )  # fmt: skip
         if linear.bias is not None:
             values = Numbers((tuple(linear.bias[c] for c in classes),), (0,), classes, (1, shape[0]))
             row = Numbers((tuple(d_b),), (0,), classes, (1, shape[0]))
-            words = sums([f"∂x{i}" for i in range(n)])
+            words = sums([f"∂x{i}" for i in sending])
             self.node(
                 Node("b", "parameter", "b", values, row, f"b: one vector, shared by all {n} items", f"∂b = {words}")
             )

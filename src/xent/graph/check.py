@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from xent.graph.exact import DIGITS, STEP, ExactItem, Goal, context, decimal, textbook
+from xent.graph.exact import DIGITS, STEP, ExactItem, Floats, Goal, context, decimal
 from xent.graph.model import Cell, Drawing, Edge, Node, Numbers
 from xent.graph.receive import Batch
 from xent.graph.report import Check, Wrong
@@ -27,14 +27,14 @@ Right = Callable[[Cell], Decimal | float | None]  # the right entry; None where 
 class Checker:
     """Walks over a drawing."""
 
-    def __init__(self, batch: Batch, drawing: Drawing) -> None:
+    def __init__(self, batch: Batch, drawing: Drawing, floats: Floats | None = None) -> None:
         """Derive weights, divisor and losses from the batch."""
         self.batch, self.drawing, self.report = batch, drawing, Check()
         self.drawn = set(drawing.items)
         self.goals = [Goal(batch, i) for i in range(batch.count)]
         self.divisor = self._divisor()
         self.exact: dict[int, ExactItem] = {}
-        self._floats: dict[int, tuple[float, float]] = {}
+        self._floats = Floats(batch) if floats is None else floats
 
     def _divisor(self) -> Fraction:
         """D, by the rule in the options; 0 where nothing counts."""
@@ -314,8 +314,6 @@ class Checker:
                 if not self.goals[i].counts:
                     continue
                 if i not in self.drawn:
-                    if i not in self._floats:
-                        self._floats[i] = textbook(self.batch, i, self.goals[i])
                     floats += self._floats[i][0]
                     continue
                 item = self.item(i)
@@ -356,7 +354,7 @@ class Checker:
 
     def _size(self, items: Iterable[int], *, over: bool = False) -> float:
         """How much a sum may be off because some of its items are added in float64, in units of RELATIVE."""
-        size = sum(self._floats[i][1] for i in items if i in self._floats)
+        size = sum(self._floats[i][1] for i in items if i not in self.drawn and i in self._floats)
         scale = float(self._over(Fraction(1))) if over else 1.0
         negative = self.batch.sample_weight is not None and min(self.batch.sample_weight, default=0.0) < 0.0
         return abs(scale) * size * FLOATS / RELATIVE / 1e3 + (1e-3 if negative else 0.0)
@@ -393,6 +391,6 @@ def _error(shown: float, right: Decimal | float, slack: float) -> float:
     return abs(shown - expected) / size if size else math.inf
 
 
-def check(batch: Batch, drawing: Drawing) -> Check:
+def check(batch: Batch, drawing: Drawing, floats: Floats | None = None) -> Check:
     """Derive every number of a drawing once more."""
-    return Checker(batch, drawing).run()
+    return Checker(batch, drawing, floats).run()

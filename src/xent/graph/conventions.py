@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from xent._page.text import fixed
 from xent.graph.choose import cut
-from xent.graph.exact import Goal, textbook
+from xent.graph.exact import Floats, Goal
 from xent.graph.numbers import plain
 from xent.graph.receive import Batch
 
@@ -63,7 +63,7 @@ class Conventions:
 class Sums:
     """The sums that the rules divide."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, floats: Floats) -> None:
         """Each item's loss, in float64 by the textbook formula; ignored ones are not read."""
         self.batch = batch
         self.goals = [Goal(batch, i) for i in range(batch.count)]
@@ -71,7 +71,7 @@ class Sums:
         self.weighted = [0.0] * batch.count  # sample weight × class weight × loss
         for i, goal in enumerate(self.goals):
             if goal.counts:
-                self.weighted[i] = textbook(batch, i, goal)[0]
+                self.weighted[i] = floats[i][0]
         self.items = sum(not goal.ignored for goal in self.goals)
         odd = any(not g.ignored and (not g.counts or (self.soft and g.raw_mass != 1)) for g in self.goals)
         self.otherwise = "it smooths such rows otherwise" if batch.spec.soft and odd else ""
@@ -81,9 +81,11 @@ class Sums:
         return _sum(self.weighted) / float(divisor) if divisor else math.nan
 
 
-def conventions(batch: Batch, micro_batches: object = None, ranks: object = None) -> Conventions:
+def conventions(
+    batch: Batch, micro_batches: object = None, ranks: object = None, floats: Floats | None = None
+) -> Conventions:
     """The loss of a batch under every rule."""
-    sums = Sums(batch)
+    sums = Sums(batch, Floats(batch) if floats is None else floats)
     n, items = batch.count, sums.items
     weights = float(sum((goal.weight for goal in sums.goals), Fraction(0)))
     no_samples = "" if batch.sample_weight is None else "it has no sample weights"

@@ -199,3 +199,17 @@ def textbook(batch: Batch, i: int, goal: Goal) -> tuple[float, float]:
         loss += a * float(goal.raw_mass) / len(xs) * math.fsum(spread)
     loss += spec.lse_square_scale * lse * lse
     return float(goal.sample) * loss, abs(float(goal.sample)) * (size + spec.lse_square_scale * lse * lse)
+
+
+class Floats(dict[int, tuple[float, float]]):
+    """`textbook` of every item that was asked for, kept: a check and the conventions both need those of all items."""
+
+    def __init__(self, batch: Batch) -> None:
+        """Of one batch."""
+        super().__init__()
+        self.batch = batch
+
+    def __missing__(self, i: int) -> tuple[float, float]:
+        """Compute it."""
+        self[i] = textbook(self.batch, i, Goal(self.batch, i))
+        return self[i]

@@ -15,6 +15,7 @@ from xent.graph.build import View, build
 from xent.graph.check import check
 from xent.graph.conventions import Conventions, conventions
 from xent.graph.divisor import loss_after
+from xent.graph.exact import Floats
 from xent.graph.lines import ascii_only
 from xent.graph.model import Drawing, Numbers
 from xent.graph.receive import Batch
@@ -35,6 +36,7 @@ class Graph:
         self._batch, self._view = batch, view
         self._drawing = build(batch, view)
         self._report: Check | None = None
+        self._floats = Floats(batch)
 
     @property
     def drawing(self) -> Drawing:
@@ -65,7 +67,7 @@ class Graph:
         >>> print(xent.explain([[1.0, 2.0, 3.0]], [2]).check().ok)
         True
         """
-        self._report = check(self._batch, self._drawing)
+        self._report = check(self._batch, self._drawing, self._floats)
         return self._report
 
     def conventions(self) -> Conventions:
@@ -76,7 +78,7 @@ class Graph:
         >>> print(round(graph.conventions()["xent, batch"].loss, 4))
         0.2038
         """
-        return conventions(self._batch, self._view.micro_batches, self._view.ranks)
+        return conventions(self._batch, self._view.micro_batches, self._view.ranks, self._floats)
 
     def loss_after(self, item: int, place: int, nudge: float) -> float:
         """The loss of the batch after one logit was moved: the definition, called again.

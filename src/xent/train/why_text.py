@@ -18,6 +18,7 @@ MORE = (
     ("micro-batches", "xent explain --micro-batches 2"),
     ("ranks", "xent explain iris --rows 6 --ranks 2"),
     ("padding", "xent explain --logits '1 2; 3 1; 0 0' --targets '1 0 -100'"),
+    ("lr × batch size", "xent sweep"),
 )
 
 
