@@ -75,6 +75,8 @@ LANES = (
             "tests/test_train/test_report.py",
             "tests/test_train/test_session.py",
             "tests/test_cli/test_predict_command.py",
+            "tests/test_sweep/test_noise.py",
+            "tests/test_sweep/test_shown.py",
         ),
         again=True,
         prepare=wheels.lowest,
