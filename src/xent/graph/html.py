@@ -62,6 +62,15 @@ def figure(drawing: Drawing, report: Check | None, prefix: str, *, table: bool =
     )  # fmt: skip
 
 
+def static(drawing: Drawing, report: Check | None, prefix: str) -> Html:
+    """The picture alone, for a page with colours and rules of `svg`."""
+    layout = place(drawing, report)
+    return tag(
+        "svg", *content(layout, f"{prefix}-", titles=False), viewBox=f"0 0 {layout.width:.0f} {layout.height:.0f}",
+        width=f"{layout.width:.0f}", height=f"{layout.height:.0f}", class_="g", role="img", aria_label=title(drawing),
+    )  # fmt: skip
+
+
 def checked(report: Check | None) -> list[Html]:
     """What the check found."""
     if report is None:

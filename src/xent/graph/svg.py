@@ -86,7 +86,7 @@ def description(drawing: Drawing) -> str:
     return visible(" ".join([*said, words.meaning(drawing) + "."]), None)
 
 
-def content(layout: Layout, prefix: str = "", *, live: bool = False) -> list[Html]:
+def content(layout: Layout, prefix: str = "", *, live: bool = False, titles: bool = True) -> list[Html]:
     """Everything inside the svg element; `live` with what a script needs to step and to explain."""
     marker = [
         tag(
@@ -103,7 +103,7 @@ def content(layout: Layout, prefix: str = "", *, live: bool = False) -> list[Htm
         for x, y, said, counts in layout.captions
     ]
     arrows = [_arrow(arrow, prefix, live=live) for arrow in layout.arrows]
-    boxes = [_box(box, live=live) for box in layout.boxes]
+    boxes = [_box(box, live=live, titles=titles) for box in layout.boxes]
     return [tag("defs", *marker), *heads, *captions, *arrows, *boxes]
 
 
@@ -119,7 +119,7 @@ def _arrow(arrow: Arrow, prefix: str, *, live: bool) -> Html:
     return tag("g", tag("path", d=arrow.path, class_=kind, marker_end=tip), label, class_=classes or None, data_s=step)
 
 
-def _box(box: Box, *, live: bool) -> Html:
+def _box(box: Box, *, live: bool, titles: bool) -> Html:
     """A node: a box of numbers, or a circle."""
     node = box.node
     shape = _circle(box) if box.operation else [
@@ -147,7 +147,7 @@ def _box(box: Box, *, live: bool) -> Html:
     said = f"{node.formula}. {node.backward}."
     off = "" if node.counts else "off"
     if not live:
-        return tag("g", tag("title", said), *shape, *lines, class_=off or None)
+        return tag("g", tag("title", said) if titles else "", *shape, *lines, class_=off or None)
     return tag(
         "g", *shape, *lines, class_=" ".join(filter(None, ["n s", off])), data_s=str(box.step), tabindex="0",
         role="img",

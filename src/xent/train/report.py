@@ -11,6 +11,7 @@ import jinja2
 
 from xent._page import Html, escape, fixed, name, number, page, share, thousands, visible
 from xent.train import panels, plots
+from xent.train.divided_graph import STYLE, divided_graph
 from xent.train.run import Epoch, Run
 
 _MATRIX = 30
@@ -29,7 +30,7 @@ def render(run: Run) -> str:
     Returns text that can be written as UTF-8, under 1 MB. It writes nothing: saving it is the caller's.
     """
     body = templates().get_template("report.html.j2").render(run=run, **_facts(run))
-    style = templates().get_template("report.css").render()
+    style = templates().get_template("report.css").render() + STYLE
     return page(f"{visible(run.title)}: accuracy {share(run.test.accuracy)} · xent train", Html(body), style=style)
 
 
@@ -78,6 +79,8 @@ def _facts(run: Run) -> dict[str, object]:
     lost = [e.epoch for e in run.epochs if not (math.isfinite(e.train_loss) and math.isfinite(e.validation_loss))]
     many = len(run.classes) > _MATRIX
     smoothing = float(run.settings.get("label_smoothing") or 0.0)
+    divisors = run.divided.divisors
+    size = divisors[0].divisor if divisors else run.divided.median
     hit = 1.0 - smoothing + smoothing / max(len(run.classes), 1)
     return {
         "unit": unit,
@@ -123,6 +126,7 @@ def _facts(run: Run) -> dict[str, object]:
         "hit": hit,
         "divisors": panels.divisors(run.divided) if mean else Html(""),
         "example": panels.example(test.worst[0], run.divided, hit) if mean and test.worst else Html(""),
+        "graph": divided_graph(test.worst, run.divided, size, smoothing=smoothing, unit=unit) if mean else Html(""),
         "settings": panels.plain("Settings", run.settings),
         "made": panels.plain(
             "Made with",
