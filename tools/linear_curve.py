@@ -1,15 +1,16 @@
 """Times the loss behind a linear layer against its three bare matrix products, by how much memory it may take.
 
     python tools/linear_curve.py            measure: benchmarks/linear_curve.json; then as --draw
+    python tools/linear_curve.py --cpu      the same by CPU time of one thread: for a machine that others use as well
     python tools/linear_curve.py --draw     from that file: docs/linear_curve.svg and the table in docs/linear.md
 
-Rounds are interleaved, and the fastest of each is taken: others may use the machine. Products and xent both write into
-given arrays.
+Rounds are interleaved, and the fastest of each is taken. Products and xent both write into given arrays.
 """
 
 import argparse
 import io
 import json
+import os
 import sys
 import time
 from importlib.metadata import version
@@ -39,14 +40,16 @@ Record = dict[str, Any]
 class Clock:
     """Seconds spent in the loss itself, between the products; and how the last call was cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cpu: bool) -> None:
         self.seconds, self.cut = 0.0, cuts.Cut(0, 0, 0, 0)
+        self.now = time.process_time if cpu else time.perf_counter
+        self.threads = 1 if cpu else None
 
     def timed(self, *given: Any) -> Run:  # noqa: ANN401  # as `_call.run`
         """Run the loss of some whole rows."""
-        start = time.perf_counter()
+        start = self.now()
         done = run(*given)
-        self.seconds += time.perf_counter() - start
+        self.seconds += self.now() - start
         return done
 
     def noted(self, problem: Problem, costs: cuts.Costs, *, gradient: bool) -> cuts.Cut:
@@ -55,16 +58,16 @@ class Clock:
         return self.cut
 
 
-def measure(rounds: int, shapes: tuple[tuple[int, ...], ...]) -> Record:
+def measure(rounds: int, shapes: tuple[tuple[int, ...], ...], *, cpu: bool) -> Record:
     """Every shape with every limit."""
-    clock, watch = Clock(), machine.Watch()
+    clock, watch = Clock(cpu=cpu), machine.Watch()
     with patch.object(whole_rows, "run", clock.timed), patch.object(call, "cut", clock.noted):
         found = [measure_shape(shape, rounds, clock) for shape in shapes]
     threads = machine.available()
     versions = {name: version(name) for name in ("numpy", "numba")} | {"xent": xent.__version__, "blas": blas()}
     others = watch.others(0.0, threads)
     return {"machine": machine.describe(threads), "versions": versions, "at": machine.now(), "others": others,
-            "rounds": rounds, "shapes": found}  # fmt: skip
+            "rounds": rounds, "cpu": cpu, "shapes": found}  # fmt: skip
 
 
 def blas() -> str:
@@ -75,7 +78,7 @@ def blas() -> str:
 
 
 def measure_shape(shape: tuple[int, ...], rounds: int, clock: Clock) -> Record:
-    """One shape, every limit, in interleaved rounds; then the memory of each."""
+    """One shape, every limit, in interleaved rounds; the memory of each in the first."""
     rows, features, classes = shape
     rng = np.random.default_rng(0)
     hidden = rng.standard_normal((rows, features), np.float32)
@@ -90,38 +93,40 @@ def measure_shape(shape: tuple[int, ...], rounds: int, clock: Clock) -> Record:
         np.matmul(logits.T, hidden, out=out[1])
 
     def ours(mib: int) -> None:
-        xent.linear_value_and_grad(hidden, weight, targets, max_bytes=mib * 2**20, out=out)
+        xent.linear_value_and_grad(hidden, weight, targets, max_bytes=mib * 2**20, out=out, threads=clock.threads)
 
     xent.linear_value_and_grad(hidden[:64], weight, targets[:64], out=(out[0][:64].copy(), out[1]))
     times: dict[str, list[float]] = {name: [] for name in ("bare", *map(str, MIB))}
     loss: dict[int, list[float]] = {mib: [] for mib in MIB}
-    cut = {}
+    cut: dict[int, cuts.Cut] = {}
+    extra: dict[int, int | None] = {}
     for done, mib in product(range(rounds), (0, *MIB)):
         progress(f"{rows}×{features}×{classes}: round {done + 1} of {rounds}, {f'{mib} MiB' if mib else 'products'}")
-        clock.seconds, start = 0.0, time.perf_counter()
+
+        def timed(mib: int = mib) -> None:
+            clock.seconds, start = 0.0, clock.now()
+            ours(mib) if mib else bare()
+            times[str(mib or "bare")].append(clock.now() - start)
+
+        if mib and not done:
+            extra[mib] = memory.peak_extra(timed)
+        if len(times[str(mib or "bare")]) == done:
+            timed()
         if mib:
-            ours(mib)
             loss[mib].append(clock.seconds)
             cut[mib] = clock.cut
-        else:
-            bare()
-        times[str(mib or "bare")].append(time.perf_counter() - start)
-    found = []
-    for mib in MIB:
-        progress(f"{rows}×{features}×{classes}: memory within {mib} MiB")
-        way = cut[mib]
-        extra = memory.peak_extra(lambda mib=mib: ours(mib))  # type: ignore[misc]  # bound now
-        found.append(
-            {
-                "mib": mib,
-                "seconds": times[str(mib)],
-                "loss_seconds": loss[mib],
-                "tiles": way.tiles,
-                "rows": way.rows,
-                "classes": way.classes,
-                "extra": extra,
-            }
-        )
+    found = [
+        {
+            "mib": mib,
+            "seconds": times[str(mib)],
+            "loss_seconds": loss[mib],
+            "tiles": cut[mib].tiles,
+            "rows": cut[mib].rows,
+            "classes": cut[mib].classes,
+            "extra": extra[mib],
+        }
+        for mib in MIB
+    ]
     return {"shape": shape, "bare_seconds": times["bare"], "limits": found}
 
 
@@ -158,9 +163,14 @@ def table(record: Record) -> str:
             lines.append(f"| {limit['mib']} MiB | {taken} | {way} | {total:.2f} | {without} |")
         lines.append("")
     about, versions = record["machine"], record["versions"]
-    busy = "" if record["others"] is None else f" Other work took {record['others']:.0%} of the CPUs meanwhile."
+    kind = "CPU time of one thread" if record["cpu"] else f"{about['threads']} threads"
+    busy = (
+        ""
+        if record["others"] is None or record["cpu"]
+        else f" Other work took {record['others']:.0%} of the CPUs meanwhile."
+    )
     lines.append(f"Fastest of {record['rounds']} interleaved rounds, {record['at'][:10]}: {about['processor']},")
-    lines.append(f"{about['threads']} threads, {about['system']}, {about['python']}, NumPy {versions['numpy']} with")
+    lines.append(f"{kind}, {about['system']}, {about['python']}, NumPy {versions['numpy']} with")
     lines.append(f"{versions['blas']}, Numba {versions['numba']}.{busy}")
     return "\n".join([*lines, ""])
 
@@ -220,14 +230,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draw", action="store_true", help="only draw what was measured")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default: 5)")
+    parser.add_argument("--cpu", action="store_true", help="one thread, its CPU time")
     parser.add_argument("--only", type=int, choices=range(len(SHAPES)), help="one shape; written nowhere, printed")
     options = parser.parse_args()
+    if options.cpu and os.environ.get("OPENBLAS_NUM_THREADS") != "1":  # it is read when NumPy is imported
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"OPENBLAS_NUM_THREADS": "1"})  # noqa: S606  # this very program
     if options.only is not None:
-        print(table(measure(options.rounds, (SHAPES[options.only],))))
+        print(table(measure(options.rounds, (SHAPES[options.only],), cpu=options.cpu)))
         return 0
     if not options.draw:
         RESULTS.parent.mkdir(exist_ok=True)
-        write(RESULTS, json.dumps(measure(options.rounds, SHAPES), indent=1) + "\n")
+        write(RESULTS, json.dumps(measure(options.rounds, SHAPES, cpu=options.cpu), indent=1) + "\n")
     draw(json.loads(RESULTS.read_text(encoding="utf-8")))
     return 0
 
