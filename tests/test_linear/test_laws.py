@@ -18,7 +18,7 @@ from xent._linear import call
 from xent._linear.cuts import Cut
 
 MODULES = (test_arrays, test_batches, test_rows)  # importing them registers their laws
-EXAMPLES, MANY = 3, 25
+EXAMPLES, MANY = 3, 12
 OPTIONS = ROW_OPTIONS | {"reduction", "denominator", "axis", "returns", "threads", "grad_scale"}
 
 

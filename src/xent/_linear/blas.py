@@ -1,8 +1,8 @@
 """target += a @ b by the BLAS that NumPy itself has loaded: `np.matmul` can only overwrite.
 
 It is called where its symbols leave no doubt about the width of its integers (as in NumPy's wheels for Linux), and
-after it has computed a small product right. Elsewhere parts are multiplied and then added, which costs a seventh more
-at 100 rows at once (1024×2048×128000, 2 cores).
+after it has computed a small product right. Elsewhere parts are multiplied and then added: 0.44 s instead of 0.34 s for
+103 rows, D = 2048, V = 128000 (2 cores of an AMD EPYC).
 """
 
 import ctypes
