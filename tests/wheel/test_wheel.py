@@ -96,6 +96,13 @@ def test_the_command_line_helps_without_an_extra(inside, arguments):
     assert "xent" in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [("explain",), ("explain", "--why"), ("explain", "iris")], ids=" ".join)
+def test_a_batch_is_drawn_without_an_extra(inside, arguments):
+    done = inside("-m", "xent", *arguments, PYTHONIOENCODING="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "numbers agree with finite differences" in done.stdout
+
+
 def test_the_command_is_installed(inside):
     code = (
         "import pathlib, subprocess, sys; subprocess.run([pathlib.Path(sys.executable).parent / 'xent', '--version'])"
