@@ -6,7 +6,8 @@ cost up to 64 ULP, is never formed: r is x less a whole multiple of log 2, which
 moderate. Where the maximum is large, x - top is exact for every x that matters, and is taken for x.
 
 exp(r) = 1 + r + r²·P(r), P the polynomial of least relative error on |r| <= log(2)/2 (tools/polynomials.py makes it).
-Adding 1.5·2**23 (2**52) rounds to a whole number, which then lies in the last bits of the sum.
+Adding 1.5·2**23 (2**52) rounds to a whole number, which then lies in the last bits of the sum; with the exponent's
+offset added too, they are those of the power of two.
 
 Source of the reduction: Cody & Waite 1980, Software Manual for the Elementary Functions.
 """
@@ -31,9 +32,12 @@ P_64 = (
 
 
 def exp(x: Any, bias: Any) -> Any:
-    """e to the power x, times 2**bias, of lanes, where that is a normal number; bias a whole number, float64.
+    """e to the power x, times 2**bias, of lanes, where that is a normal number below 2**127 (2**1023); NaN of NaN.
 
-    Error   0.7 ULP (float32, float64) for |x| <= 1000, 3000: tests/accuracy.
+    bias is a whole number, float64 or the lanes' dtype.
+
+    Error   0.9 ULP for float32, |x| <= 1000, 0.95 for float64, |x| <= 3000, where the machine multiplies and adds with
+            one rounding; elsewhere 1.25 and 0.95: tests/kernels/test_exp.py.
     """
     if dtype_of(x) == "float32":
         return _exp(x, bias, (MAGIC_32, HIGH_32, LOW_32, P_32, "float32", "int32", 23))
@@ -43,7 +47,7 @@ def exp(x: Any, bias: Any) -> Any:
 def _exp(x: Any, bias: Any, constants: tuple[Any, ...]) -> Any:
     """The same, by the constants of a dtype."""
     magic, high, low, polynomial, dtype, whole, mantissa = constants
-    magic = as_float(bias + magic, dtype)
+    magic = as_float(bias + (magic + (127.0 if dtype == "float32" else 1023.0)), dtype)  # an exponent's offset
     shifted = times_plus(x, LOG2E, magic)
     n = shifted - magic
     r = times_plus(n, -low, times_plus(n, -high, x))
@@ -52,4 +56,4 @@ def _exp(x: Any, bias: Any, constants: tuple[Any, ...]) -> Any:
         p = times_plus(p, r, coefficient)
     exact = dtype == "float64"  # more exact, by one addition
     p = times_plus(p, r * r, r) + 1.0 if exact else times_plus(times_plus(p, r, 1.0), r, 1.0)
-    return bits_as(bits_as(p, whole) + (bits_as(shifted, whole) << mantissa), dtype)
+    return p * bits_as(bits_as(shifted, whole) << mantissa, dtype)  # a product: a NaN stays one, whatever its bits
