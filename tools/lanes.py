@@ -43,6 +43,7 @@ LANES = (
     Lane("core", "each module by itself, and the examples in the docstrings", ("src", "tests"), rest=True),
     Lane("laws", "what holds for any batch, by random search", ("tests/laws", "tests/totals")),
     Lane("accuracy", "errors against 60 digits", ("tests/accuracy",)),
+    Lane("kernels", "the kernels' parts, bits and bounds, each by itself", ("tests/kernels",)),
     Lane("hostile", "input that breaks other libraries", ("tests/hostile",)),
     Lane("contracts", "names, messages, docstrings, cost of the import", ("tests/contracts",)),
     Lane("book", "the book's nets, trained with the drop-in", ("tests/test_book",)),
@@ -57,7 +58,7 @@ LANES = (
     Lane(
         "interpreted",
         "a sample, the kernels run as plain Python",
-        ("src", "tests/laws"),
+        ("src", "tests/laws", "tests/kernels"),
         again=True,
         variables={"NUMBA_DISABLE_JIT": "1"},
     ),
