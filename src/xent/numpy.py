@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from xent import _door
 from xent._call import Answer, Run, call, run, spec_of
 from xent._kernels.cpu import launch
+from xent._small import small_mean
 from xent.core.spec import Denominator, check_number, quotes_options
 
 __all__ = ["cross_entropy", "total", "value_and_grad"]
@@ -64,6 +65,16 @@ def cross_entropy(
         >>> float(cross_entropy(logits, [2, 0]))
         0.4076059644443803
     """
+    if (
+        weight is None and sample_weight is None and denominator is None and softcap is None and threads is None
+        and type(reduction) is str and reduction == "mean" and type(axis) is int and axis == -1
+        and type(label_smoothing) is float and label_smoothing == 0.0
+        and type(lse_square_scale) is float and lse_square_scale == 0.0
+        and type(logit_scale) is float and logit_scale == 1.0 and type(returns) is tuple and not returns
+    ):  # fmt: skip
+        loss = small_mean(logits, targets, ignore_index, None)
+        if loss is not None:
+            return loss
     # fmt: off
     spec = spec_of(ignore_index, label_smoothing, reduction, axis, lse_square_scale, softcap, logit_scale, returns,
                    threads)
@@ -127,6 +138,18 @@ def value_and_grad(
         array([[ 0.045 ,  0.1224, -0.1674],
                [-0.1674,  0.1224,  0.045 ]])
     """
+    if (
+        weight is None and sample_weight is None and denominator is None and softcap is None and threads is None
+        and type(reduction) is str and reduction == "mean" and type(axis) is int and axis == -1
+        and type(label_smoothing) is float and label_smoothing == 0.0
+        and type(lse_square_scale) is float and lse_square_scale == 0.0
+        and type(logit_scale) is float and logit_scale == 1.0 and type(returns) is tuple and not returns
+        and type(grad_scale) is float and grad_scale == 1.0
+    ):  # fmt: skip
+        grad = np.empty_like(logits) if out is None and type(logits) is np.ndarray else out
+        loss = small_mean(logits, targets, ignore_index, grad) if grad is not None else None
+        if loss is not None and grad is not None:
+            return loss, grad
     # fmt: off
     spec = spec_of(ignore_index, label_smoothing, reduction, axis, lse_square_scale, softcap, logit_scale, returns,
                    threads)

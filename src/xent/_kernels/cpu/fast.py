@@ -14,6 +14,7 @@ Array = NDArray[Any]
 AS_WHOLE = {"float16": "int16", "bfloat16": "uint16"}  # halves as kernels see them: the same bits
 PAST_THE_CACHE = 2**24  # bytes of gradient from which on it is written past the cache
 LONG_ENOUGH = 512  # classes from which on that is faster
+FLOAT64 = np.dtype(np.float64)
 _kept = threading.local()  # the rooms of the last kernel, a thread each
 
 
@@ -83,10 +84,22 @@ def _made(kernel: str) -> Callable[[np.dtype[Any], int], tuple[Array, ...]]:
     return {"narrow": _narrow_rooms, "wide": _wide_rooms, "long": _long_rooms}[kernel]
 
 
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros from a multiple of 64 bytes on: a vector that lies in two cache lines takes twice the time.
+
+    >>> aligned((3, 5), np.dtype(np.float32)).ctypes.data % 64
+    0
+    """
+    size = int(np.prod(shape)) * dtype.itemsize
+    room = np.zeros(size + 64, np.uint8)
+    first = -room.ctypes.data % 64
+    return room[first : first + size].view(dtype).reshape(shape)
+
+
 def _narrow_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.narrow import FIELDS, LANES
 
-    return np.zeros((classes, LANES), dtype), np.zeros((7, LANES), dtype), np.zeros((FIELDS, LANES))
+    return aligned((classes, LANES), dtype), aligned((7, LANES), dtype), aligned((FIELDS, LANES), FLOAT64)
 
 
 def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
@@ -103,4 +116,4 @@ def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
 def _long_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.long import FIELDS, TILE
 
-    return np.zeros(classes, dtype), np.zeros(TILE, dtype), np.zeros((FIELDS, -(-classes // TILE)))
+    return aligned((classes,), dtype), aligned((TILE,), dtype), aligned((FIELDS, -(-classes // TILE)), FLOAT64)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-WIDTH = 32  # lanes: two vectors of 512 bits of float32, side by side so that neither waits for itself
-DOUBLE_WIDTH = 16  # the same of float64
+WIDTH = 16  # lanes: 512 bits of float32
+DOUBLE_WIDTH = 8  # the same of float64
 LINE = 64  # bytes of a cache line
 
 SIZES = {"float32": 4, "float64": 8, "uint16": 2, "int16": 2, "int32": 4, "int64": 8}

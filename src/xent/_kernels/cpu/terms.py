@@ -34,42 +34,46 @@ def largest(x: Any, copy: Any) -> Any:
 @sweep("sum", "count")
 def fill(x: Any, terms: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
     """exp(x - base)·2**bias into terms, 0 where x < least; the sum of those of x < top, and how many are at the top."""
-    found = term_of(x, least, base, bias)
+    logit = x.load(-math.inf)
+    found = term_of(logit, least, base, bias)
     terms.store(found)
-    return others(x, top, found)
+    return others(logit, top, found)
 
 
 @sweep("sum", "count", partial=("old", "out"))
 def fill_and_write(
     x: Any, terms: Any, old: Any, out: Any, top: Any, least: Any, base: Any, bias: Any, factor: Any, low: Any, unit: Any
 ) -> Any:
-    """The same; and meanwhile old × (factor + low) × unit, what the row before has left, to out, past the cache."""
-    if out.present:
-        store_float(out, finished(old.load(), factor, low, unit), past_the_cache=True)
+    """The same; and meanwhile old × (factor + low) × unit, what the row before has left, to out, past the cache.
+
+    All is loaded before anything is stored: a load behind a store whose address has the same last 12 bits waits for it.
+    """
     x.prefetch(AHEAD)
-    found = term_of(x, least, base, bias)
+    logit = x.load(-math.inf)
+    before = old.load() if out.present else None
+    found = term_of(logit, least, base, bias)
     terms.store(found)
-    return others(x, top, found)
+    if out.present:
+        store_float(out, finished(before, factor, low, unit), past_the_cache=True)
+    return others(logit, top, found)
 
 
 @sweep("sum", "count")
 def add(x: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
     """The same sums without terms to be kept."""
     x.prefetch(AHEAD)
-    return others(x, top, term_of(x, least, base, bias))
+    logit = x.load(-math.inf)
+    return others(logit, top, term_of(logit, least, base, bias))
 
 
-def term_of(x: Any, least: Any, base: Any, bias: Any) -> Any:
+def term_of(logit: Any, least: Any, base: Any, bias: Any) -> Any:
     """Lanes of exp(x - base)·2**bias; NaN stays NaN."""
-    logit = x.load(-math.inf)
     least, base = as_float(least, dtype_of(logit)), as_float(base, dtype_of(logit))
-    found = exp(logit - base, bias)
-    return where(logit < least, 0.0, found)
+    return where(logit < least, 0.0, exp(logit - base, bias))
 
 
-def others(x: Any, top: Any, found: Any) -> Any:
+def others(logit: Any, top: Any, found: Any) -> Any:
     """Lanes of the terms of x < top; lanes at the top."""
-    logit = x.load(-math.inf)
     at_top = logit == as_float(top, dtype_of(logit))
     return where(at_top, 0.0, found), at_top
 

@@ -1,0 +1,49 @@
+"""The short way of a small plain batch: one look at what came, one compiled call. None: take the long way."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent._kernels.cpu.jit import Function, array, compiled
+from xent._kernels.cpu.select import NARROW_CLASSES
+
+Array = NDArray[Any]
+MOST = 2**14  # logits
+FLOAT32, INT64 = np.dtype(np.float32), np.dtype(np.int64)
+NO_GRADIENT = np.empty((0, 0), np.float32)
+_kernel: list[Function] = []
+
+
+def small_mean(logits: object, targets: object, ignore_index: int | None, grad: Array | None) -> np.float32 | None:
+    """The mean loss of a plain small batch; its gradient into grad. Labels are checked; nothing is written if None."""
+    if type(logits) is not np.ndarray or type(targets) is not np.ndarray:
+        return None
+    if logits.dtype is not FLOAT32 or targets.dtype is not INT64 or logits.ndim != 2 or targets.ndim != 1:  # noqa: PLR2004  # rows and classes
+        return None
+    if not 0 < logits.size <= MOST or logits.shape[1] > NARROW_CLASSES or targets.shape[0] != logits.shape[0]:
+        return None
+    if not (
+        logits.flags.c_contiguous and logits.flags.aligned and targets.flags.c_contiguous and targets.flags.aligned
+    ):
+        return None
+    if grad is not None and (
+        type(grad) is not np.ndarray or grad.dtype is not FLOAT32 or grad.shape != logits.shape
+        or not (grad.flags.carray)
+    ):  # fmt: skip
+        return None
+    ignores = ignore_index is not None
+    if ignores and (type(ignore_index) is not int or not -(2**62) < ignore_index < 2**62):
+        return None
+    ignored = ignore_index if ignores else 0
+    done, loss = (_kernel or _made())[0](logits, targets, ignores, ignored, NO_GRADIENT if grad is None else grad)
+    return np.float32(loss) if done else None
+
+
+def _made() -> list[Function]:
+    """The kernel, compiled at the first call."""
+    from xent._kernels.cpu import small
+
+    matrix, written = array("float32", 2), array("float32", 2, written=True)
+    _kernel.append(compiled(small.mean, matrix, array("int64", 1), "boolean", "int64", written))
+    return _kernel
