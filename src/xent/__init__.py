@@ -7,6 +7,7 @@
     xent.total(logits, targets)               exact sum and denominator: totals of parts add up
     xent.SoftmaxWithLoss                      the layer; xent.book has the rest of "Deep Learning from Scratch"
     xent.explain(logits, targets)             the computation graph of the batch, with every number on it
+    xent.plan(logits, targets)                which kernel runs, and why, in words
     xent.load(folder)                         what `xent train` saved
 
 `import xent` costs NumPy and nothing else; everything beyond is bound at its first use.
@@ -32,6 +33,7 @@ from xent.numpy import cross_entropy, total, value_and_grad
 
 if TYPE_CHECKING:
     from xent import book as book
+    from xent._plan import plan as plan
     from xent.fit.store import load as load
     from xent.graph import explain as explain
     from xent.layer import SoftmaxWithLoss as SoftmaxWithLoss
@@ -59,6 +61,7 @@ __all__ = [
     "linear_cross_entropy",
     "linear_value_and_grad",
     "load",
+    "plan",
     "total",
     "value_and_grad",
 ]
@@ -69,6 +72,7 @@ _LATER = {  # name → the module it comes from
     "linear_cross_entropy": "xent.linear",
     "linear_value_and_grad": "xent.linear",
     "load": "xent.fit.store",
+    "plan": "xent._plan",
 }
 _MODULES = {"book"}
 

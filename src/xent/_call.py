@@ -147,16 +147,18 @@ def run(
     scale = np.full(batch.rows, factor / number)
     if batch.sample_weight.size:
         scale = batch.sample_weight / number * factor
-    # fmt: off
-    given = launch.Rows(
-        batch.index, batch.q, batch.mass, batch.factor, batch.class_weight, spec.label_smoothing, spec.lse_square_scale,
-        spec.logit_scale, NO_CAP if spec.softcap is None else spec.softcap, scale,
-    )
-    # fmt: on
+    given = rows_of(batch, spec, scale)
     extras = not set(spec.returns) <= {"sum", "denominator", "z_loss"}
     gradient = None if grad is None else np.moveaxis(grad, spec.axis, -1)
     results = launch.run_rows(batch.logits, given, gradient, extras=extras, thread_limit=spec.threads)
     return Run(batch, spec, _total(batch, spec, results, weights), divisor, results)
+
+
+def rows_of(batch: Batch, spec: Spec, scale: NDArray[np.float64]) -> launch.Rows:
+    """What the kernels take of a batch; scale (N,): sample weight / denominator."""
+    cap = NO_CAP if spec.softcap is None else spec.softcap
+    numbers = (spec.label_smoothing, spec.lse_square_scale, spec.logit_scale, cap)
+    return launch.Rows(batch.index, batch.q, batch.mass, batch.factor, batch.class_weight, *numbers, scale)
 
 
 def _sum_of_weights(batch: Batch) -> int:
@@ -180,7 +182,7 @@ def _divisor(batch: Batch, spec: Spec, divide_by: Denominator | float, weights: 
 
 def _total(batch: Batch, spec: Spec, results: launch.Results, weights: int) -> Total:
     """The exact total of the losses, the z-loss included."""
-    found = launch.exact_sum(batch.index, batch.sample_weight, batch.factor, results.losses)
+    found = launch.exact_sum(batch.index, batch.sample_weight, batch.factor, results.losses, spec.threads)
     negative = (
         int(np.count_nonzero(batch.sample_weight[batch.index != SKIPPED] < 0.0)) if batch.sample_weight.size else 0
     )

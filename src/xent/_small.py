@@ -12,10 +12,14 @@ Array = NDArray[Any]
 MOST = 2**14  # logits
 FLOAT32, INT64 = np.dtype(np.float32), np.dtype(np.int64)
 NO_GRADIENT = np.empty((0, 0), np.float32)
+CALLS = 8  # that go the long way first
 _kernel: list[Function] = []
+_calls = 0
 
 
-def small_mean(logits: object, targets: object, ignore_index: int | None, grad: Array | None) -> np.float32 | None:
+def small_mean(  # noqa: PLR0911  # each what is not plain
+    logits: object, targets: object, ignore_index: int | None, grad: Array | None
+) -> np.float32 | None:
     """The mean loss of a plain small batch; its gradient into grad. Labels are checked; nothing is written if None."""
     if type(logits) is not np.ndarray or type(targets) is not np.ndarray:
         return None
@@ -36,14 +40,20 @@ def small_mean(logits: object, targets: object, ignore_index: int | None, grad: 
     if ignores and (type(ignore_index) is not int or not -(2**62) < ignore_index < 2**62):
         return None
     ignored = ignore_index if ignores else 0
-    done, loss = (_kernel or _made())[0](logits, targets, ignores, ignored, NO_GRADIENT if grad is None else grad)
+    if not _kernel and not _worth_it():
+        return None
+    done, loss = _kernel[0](logits, targets, ignores, ignored, NO_GRADIENT if grad is None else grad)
     return np.float32(loss) if done else None
 
 
-def _made() -> list[Function]:
-    """The kernel, compiled at the first call."""
+def _worth_it() -> bool:
+    """Whether there were calls enough for a kernel of their own, which is compiled then: one call does not wait."""
+    global _calls  # noqa: PLW0603  # how often there was no kernel
+    _calls += 1
+    if _calls <= CALLS:
+        return False
     from xent._kernels.cpu import small
 
     matrix, written = array("float32", 2), array("float32", 2, written=True)
     _kernel.append(compiled(small.mean, matrix, array("int64", 1), "boolean", "int64", written))
-    return _kernel
+    return True

@@ -34,6 +34,7 @@ PUBLIC = {
         "linear_cross_entropy",
         "linear_value_and_grad",
         "load",
+        "plan",
         "total",
         "value_and_grad",
     },

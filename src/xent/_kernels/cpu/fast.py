@@ -37,7 +37,7 @@ def run(
     if name in AS_WHOLE:
         logits, grad = logits.view(AS_WHOLE[name]), grad.view(AS_WHOLE[name])
     given = (logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad)
-    past = whole >= PAST_THE_CACHE and classes >= LONG_ENOUGH
+    past = past_the_cache(whole, classes)
     rooms = _rooms(kernel, "float64" if name == "float64" else "float32", classes)
     if kernel == "narrow":
         _compiled(kernel, name)(*given, *rooms)
@@ -45,6 +45,11 @@ def run(
         _compiled(kernel, name)(*given, grad.reshape(-1), *rooms, past)
     else:
         _compiled(kernel, name)(*given, *rooms, past)
+
+
+def past_the_cache(size: int, classes: int) -> bool:
+    """Whether a gradient of so many bytes and classes is written past the cache."""
+    return size >= PAST_THE_CACHE and classes >= LONG_ENOUGH
 
 
 @cache
@@ -97,13 +102,15 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def _narrow_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
-    from xent._kernels.cpu.narrow import FIELDS, LANES
+    from xent._kernels.cpu.fields import FIELDS
+    from xent._kernels.cpu.narrow import LANES
 
     return aligned((classes, LANES), dtype), aligned((7, LANES), dtype), aligned((FIELDS, LANES), FLOAT64)
 
 
 def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
-    from xent._kernels.cpu.wide import FIELDS, group_of, room_for
+    from xent._kernels.cpu.fields import FIELDS
+    from xent._kernels.cpu.wide import group_of, room_for
 
     group = group_of(classes)
     return (

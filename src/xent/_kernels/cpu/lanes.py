@@ -120,6 +120,7 @@ def sweep(*folds: str, partial: tuple[str, ...] = (), whole: bool = False) -> Ca
     the "sum" of floats, the "count" of lanes that fulfil a condition, the "largest" float.
 
     With `whole` the length is a multiple of WIDTH (of DOUBLE_WIDTH where the first array is float64).
+    An argument may be two-dimensional: then lanes of its rows are to be had, `plane[k]`, in whole sweeps.
     Arrays named in `partial` may be shorter: their lanes are `present` in the first whole sixteens of them only.
     """
 
@@ -133,12 +134,30 @@ def sweep(*folds: str, partial: tuple[str, ...] = (), whole: bool = False) -> Ca
     return decorate
 
 
+class ArrayPlane:
+    """The rows of a two-dimensional array argument."""
+
+    def __init__(self, array: Any, length: int) -> None:
+        self.array, self.length = array, length
+
+    def __getitem__(self, row: int) -> ArrayLanes:
+        """The lanes of a row."""
+        return ArrayLanes(self.array[row, : self.length])
+
+
+def _as_lanes(argument: Any, length: int) -> Any:
+    """What a body gets for an argument."""
+    if not isinstance(argument, np.ndarray):
+        return argument
+    return ArrayLanes(argument) if argument.ndim == 1 else ArrayPlane(argument, length)
+
+
 def _on_arrays(body: Body, folds: tuple[str, ...], partial: tuple[str, ...]) -> Body:
     """The body on whole arrays; where a partial one is shorter, in two parts."""
     names = body.__code__.co_varnames[: body.__code__.co_argcount]
 
     def run(arguments: tuple[Any, ...], present: bool) -> tuple[Any, ...]:
-        lanes = [ArrayLanes(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        lanes = [_as_lanes(a, arguments[0].shape[0]) for a in arguments]
         for name, lane in zip(names, lanes, strict=True):
             if name in partial:
                 lane.present = present

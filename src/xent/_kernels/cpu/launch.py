@@ -111,8 +111,11 @@ def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, th
 
 def _apart(given: Rows, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
     """Rows that only the kernel "rows" can do."""
-    size = np.abs(given.scale * given.factor if given.factor.size else given.scale)
     most = 2.0**700 if dtype == np.float64 else 2.0**30
+    plain = given.q is None and not given.factor.size
+    if plain and -most <= given.scale.min(initial=0.0) and given.scale.max(initial=0.0) <= most:
+        return np.zeros(given.classes.size, bool)
+    size = np.abs(given.scale * given.factor if given.factor.size else given.scale)
     apart: NDArray[np.bool_] = (given.classes == PROBABILITIES) | (~(size <= most) & (given.classes != SKIPPED))
     return apart
 
@@ -227,9 +230,23 @@ class ExactSum(NamedTuple):
 
 
 def exact_sum(
-    index: NDArray[np.int64], a: NDArray[np.float64], b: NDArray[np.float64], x: NDArray[np.float64]
+    index: NDArray[np.int64],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    x: NDArray[np.float64],
+    thread_limit: int | None = 1,
 ) -> ExactSum:
     """Sum of a·b·x over the rows that count, exactly; a and b may be empty (all 1)."""
+    cuts = cut_rows(index.size, 1, thread_limit)
+    if len(cuts) > 1:
+        parts: list[ExactSum] = []
+
+        def piece(lo: int, hi: int) -> None:
+            part = slice(lo, hi)
+            parts.append(exact_sum(index[part], a[part], b[part], x[part]))
+
+        threads.run(piece, cuts)
+        return ExactSum(*map(sum, zip(*parts, strict=True)))
     vector, written = array("float64", 1), array("int64", 1, written=True)
     kernel = compiled(sums.add_products, array("int64", 1), vector, vector, vector, written, written, written)
     counts, hard = np.zeros(3, np.int64), np.empty(index.size, np.int64)

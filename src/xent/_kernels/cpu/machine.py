@@ -216,3 +216,16 @@ class MachineLanes:
         given = [self.builder.bitcast(place, ir.IntType(8).as_pointer())]
         given += [ir.Constant(ir.IntType(32), k) for k in (0, 3, 1)]  # for reading, to stay, data
         call(self.builder, "llvm.prefetch.p0i8", ir.VoidType(), given)
+
+
+class MachinePlane:
+    """The rows of a two-dimensional array argument, sixteen elements of each."""
+
+    def __init__(self, builder: Any, pointer: Any, dtype: str, width: int, place: Any, length: Any) -> None:
+        self.builder, self.pointer, self.dtype = builder, pointer, dtype
+        self.width, self.place, self.length = width, place, length
+
+    def __getitem__(self, row: int) -> MachineLanes:
+        """The lanes of a row."""
+        start = self.builder.gep(self.pointer, [self.builder.mul(self.length, self.length.type(row))])
+        return MachineLanes(self.builder, start, self.dtype, self.width, self.place, None, present=True)

@@ -10,12 +10,7 @@ import numpy as np
 
 from xent._kernels.cpu.ends import ends, prepare
 from xent._kernels.cpu.exp import exp
-from xent._kernels.cpu.jit import inner
-from xent._kernels.cpu.lanes import WIDTH, as_float, sweep, where
-from xent._kernels.cpu.row_end import place_of
-from xent._kernels.cpu.rows import SKIPPED
-from xent._kernels.cpu.terms import SCALE as POWER
-from xent._kernels.cpu.wide import (
+from xent._kernels.cpu.fields import (
     AT_TARGET,
     AT_TOP,
     BASE,
@@ -24,7 +19,6 @@ from xent._kernels.cpu.wide import (
     FACTOR,
     FIELDS,
     LEAST,
-    LEFT,
     LOSS,
     PLUS,
     SCALE,
@@ -34,7 +28,12 @@ from xent._kernels.cpu.wide import (
     WEIGHT,
     X_T,
     Z_LOSS,
-)
+)  # fmt: skip
+from xent._kernels.cpu.jit import inner
+from xent._kernels.cpu.lanes import WIDTH, as_float, sweep, where
+from xent._kernels.cpu.row_end import place_of
+from xent._kernels.cpu.rows import SKIPPED
+from xent._kernels.cpu.terms import SCALE as POWER
 
 __all__ = ["FIELDS", "LANES", "index_rows"]
 
@@ -50,15 +49,30 @@ def raise_top(x: Any, top: Any) -> None:
 
 
 @sweep(whole=True)
-def as_doubles(x: Any, out: Any) -> None:
-    """float32 as float64."""
-    out.store(as_float(x.load(), "float64"))
+def as_doubles(top: Any, f: Any) -> None:
+    """The maxima as float64."""
+    f[TOP].store(as_float(top.load(), "float64"))
 
 
 @sweep(whole=True)
-def as_singles(x: Any, out: Any) -> None:
-    """float64 as float32."""
-    out.store(as_float(x.load(), "float32"))
+def as_singles(least: Any, base: Any, bias: Any, f: Any) -> None:
+    """What terms are formed with, as float32."""
+    least.store(as_float(f[LEAST].load(), "float32"))
+    base.store(as_float(f[BASE].load(), "float32"))
+    bias.store(as_float(f[BIAS].load(), "float32"))
+
+
+@sweep(whole=True)
+def ends_of_lanes(tops: Any, f: Any) -> None:
+    """How many are at the top, as float64."""
+    f[TOPS].store(as_float(tops.load(), "float64"))
+
+
+@sweep(whole=True)
+def factors_of_lanes(factors: Any, plus: Any, f: Any) -> None:
+    """What terms are multiplied by, and what is added, as float32."""
+    factors.store(as_float(f[FACTOR].load(), "float32"))
+    plus.store(as_float(f[PLUS].load(), "float32"))
 
 
 @sweep(whole=True)
@@ -136,27 +150,20 @@ def index_rows(logits, index, factor, scale, smoothing, z_scale, losses, z_losse
             weight[r] = scale[lo + r] * factor[lo + r] if factor.shape[0] else scale[lo + r]
         for j in range(classes):
             raise_top(xs[j, :n], top)
-        as_doubles(top, f[TOP, :n])
-        prepare(f[TOP, :n], f[LEAST, :n], f[BASE, :n], f[BIAS, :n], f[LEFT, :n])
-        as_singles(f[LEAST, :n], least)
-        as_singles(f[BASE, :n], base)
-        as_singles(f[BIAS, :n], bias)
+        as_doubles(top, f)
+        prepare(f[TOP, :n], f)
+        as_singles(least, base, bias, f)
         if smoothing != 0.0:
             for j in range(classes):
                 add_gap(xs[j, :n], top, below)
         for j in range(classes):
             fill(xs[j, :n], least, base, bias, top, total, tops)
-        as_doubles(tops, f[TOPS, :n])
-        ends(
-            f[TOP, :n], f[LEFT, :n], total, f[TOPS, :n], x_t, below, weight, f[SCALE, :n],
-            f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n],
-            smoothing, each, z_scale,
-        )  # fmt: skip
+        ends_of_lanes(tops, f)
+        ends(f[TOP, :n], f, smoothing, each, z_scale)
         for r in range(rows):
             losses[lo + r], z_losses[lo + r] = f[LOSS, r], f[Z_LOSS, r]
         if grad.shape[0]:
-            as_singles(f[FACTOR, :n], factors)
-            as_singles(f[PLUS, :n], plus)
+            factors_of_lanes(factors, plus, f)
             for j in range(classes):
                 finish(xs[j, :n], factors, plus)
             at_target, at_top = f[AT_TARGET, :n], f[AT_TOP, :n]

@@ -6,8 +6,17 @@ import numpy as np
 
 from xent._kernels.cpu.exp import HIGH_64, LOG2E, LOW_64
 from xent._kernels.cpu.jit import inner
-from xent._kernels.cpu.scalar import RowState, gap, nll, times, two_diff, two_quotient, two_sum
+from xent._kernels.cpu.scalar import RowState, times, two_diff, two_quotient, two_sum
 from xent._kernels.cpu.terms import NEAR, REACH, SCALE
+
+
+@inner
+def gap(top, x):
+    """top - x in two parts, as `core.row.gap` without scale and cap."""
+    if x == top:
+        return 0.0, 0.0
+    high, low = two_diff(top, x)
+    return high, low if high < np.inf else 0.0
 
 
 @inner
@@ -92,7 +101,8 @@ def row_end(state, lost, x_t, weight, weight_low, smoothing, z_scale, scale, cla
     pull = 2.0 * z_scale * lse * scale
     share, more = share_in_parts(rest, lost, weight + pull, weight_low)
     if smoothing == 0.0:
-        loss = nll(state, x_t)
+        high, low = gap(state.max, x_t)
+        loss = high + (log_rest + low)  # `core.row.nll`
     elif x_t == -np.inf:
         loss = np.inf
     else:

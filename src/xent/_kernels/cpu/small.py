@@ -1,4 +1,4 @@
-"""One compiled call for a small batch: labels checked, loss and gradient, the exact mean. Calls cost more than sums here.
+"""One compiled call for a small batch: labels checked, loss, gradient, the exact mean: calls cost more than sums.
 
 float32 rows of few classes, class indices, the plain mean. Whatever is not plain is left to the long way, which says
 what is wrong with it.
@@ -9,12 +9,13 @@ import math
 import numpy as np
 
 from xent._kernels.cpu import narrow
+from xent._kernels.cpu.fields import FIELDS
 from xent._kernels.cpu.jit import inner
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.sums import GRID, LIMBS, deposit
 
 LANES = narrow.LANES
-FIELDS = narrow.FIELDS
+
 BITS = 62  # of a quotient that are looked at before it is rounded: they fit an int64
 
 run_narrow = inner(narrow.index_rows)
@@ -84,11 +85,11 @@ def mean(logits, targets, ignores, ignored, grad):
             index[i] = t
             count += 1
         else:
-            return False, 0.0
+            return False, np.float32(0.0)
     if count == 0:
-        return False, 0.0
+        return False, np.float32(0.0)
     if grad.shape[0] and (overlap(grad, targets) or (overlap(grad, logits) and grad.ctypes.data != logits.ctypes.data)):
-        return False, 0.0
+        return False, np.float32(0.0)
     scale, losses, z_losses = np.full(n, 1.0 / count), np.empty(n), np.empty(n)
     rooms = np.zeros((classes, LANES), np.float32), np.zeros((7, LANES), np.float32), np.zeros((FIELDS, LANES))
     run_narrow(logits, index, np.empty(0), scale, 0.0, 0.0, losses, z_losses, grad, rooms[0], rooms[1], rooms[2])
@@ -98,4 +99,4 @@ def mean(logits, targets, ignores, ignored, grad):
             run_deposit(limbs, losses[i])
         else:
             odd += losses[i]  # infinite, or NaN
-    return True, odd if odd != 0.0 else divided(limbs, count)
+    return True, np.float32(odd if odd != 0.0 else divided(limbs, count))  # here a loss beyond float32 becomes infinite

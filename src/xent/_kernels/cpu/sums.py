@@ -4,8 +4,6 @@ The grid is that of `core.batch`: limbs of 32 bits in int64, units of 2**-1152. 
 any order. Source of the grid: Kulisch & Miranker 1986, doi:10.1137/1028001.
 """
 
-import math
-
 import numpy as np
 
 from xent._kernels.cpu.jit import inner
@@ -22,9 +20,11 @@ TINY, HUGE = 1e-230, 1e230  # factors and products between them are cut exactly
 @inner
 def deposit(limbs, x):
     """Add a finite float64, exactly."""
-    fraction, exponent = math.frexp(x)
-    n = np.int64(abs(fraction) * 9007199254740992.0)  # 2**53: a whole number
-    position = exponent - 53 - GRID
+    bits = np.float64(x).view(np.int64)
+    exponent, n = (bits >> 52) & 0x7FF, bits & 0xFFFFFFFFFFFFF
+    if exponent:
+        n |= 0x10000000000000  # the leading bit, which is not stored
+    position = (exponent or 1) - 1075 - GRID
     k, shift = position >> 5, position & 31
     low, high = (n & LOW) << shift, (n >> 32) << shift
     sign = np.int64(-1 if x < 0.0 else 1)

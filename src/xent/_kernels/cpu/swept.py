@@ -5,7 +5,7 @@ from typing import Any
 
 from xent._kernels.cpu.fold import Fold
 from xent._kernels.cpu.jit import numba_or_none
-from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, MachineLanes, MachineVector
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH, MachineLanes, MachinePlane, MachineVector
 
 
 def swept(body: Callable[..., Any], folds: Sequence[str], partial: Sequence[str], *, whole: bool) -> Callable[..., Any]:
@@ -27,8 +27,8 @@ def swept(body: Callable[..., Any], folds: Sequence[str], partial: Sequence[str]
             for kind, part in zip(given, parts, strict=True):
                 if isinstance(kind, types.Array):
                     array = context.make_array(kind)(context, builder, value=part)
-                    plain += [array.data, builder.extract_value(array.shape, 0)]
-                    names.append(str(kind.dtype))
+                    plain += [array.data, builder.extract_value(array.shape, kind.ndim - 1)]
+                    names.append(("plane " if kind.ndim > 1 else "") + str(kind.dtype))
                 else:
                     plain.append(part)
                     names.append("number")
@@ -141,6 +141,8 @@ class _Arguments:
                 one = builder.insert_element(none, number, ir.Constant(ir.IntType(32), 0))
                 vector = builder.shuffle_vector(one, none, ir.Constant(zeros, [0] * width))
                 self.parts.append(MachineVector(builder, vector))
+            elif name.startswith("plane "):
+                self.parts.append((values.pop(0), name.removeprefix("plane "), values.pop(0)))
             else:
                 pointer, length = values.pop(0), values.pop(0)
                 self.parts.append((pointer, name, argument in partial))
@@ -149,11 +151,18 @@ class _Arguments:
 
     def at(self, place: Any, mask: Any, *, present: bool) -> list[Any]:
         """What the body gets for the sixteen elements from `place` on."""
-        return [
-            part if isinstance(part, MachineVector)
-            else MachineLanes(self.builder, part[0], part[1], self.width, place, mask, present=present or not part[2])
-            for part in self.parts
-        ]  # fmt: skip
+        found: list[Any] = []
+        for part in self.parts:
+            if isinstance(part, MachineVector):
+                found.append(part)
+                continue
+            pointer, dtype, third = part
+            if isinstance(third, bool):  # whether the array is partial
+                there = present or not third
+                found.append(MachineLanes(self.builder, pointer, dtype, self.width, place, mask, present=there))
+            else:  # the length of a plane's rows
+                found.append(MachinePlane(self.builder, pointer, dtype, self.width, place, third))
+        return found
 
 
 def _loop(builder: Any, function: Any, blocks: tuple[Any, Any, int], work: Callable[[Any], None]) -> None:

@@ -10,6 +10,26 @@ import math
 import numpy as np
 
 from xent._kernels.cpu.ends import ends, prepare
+from xent._kernels.cpu.fields import (
+    AT_TARGET,
+    AT_TOP,
+    BASE,
+    BELOW,
+    BIAS,
+    FACTOR,
+    LEAST,
+    LEFT,
+    LOSS,
+    LOW,
+    PLUS,
+    SCALE,
+    TOP,
+    TOPS,
+    TOTAL,
+    WEIGHT,
+    X_T,
+    Z_LOSS,
+)
 from xent._kernels.cpu.jit import by_type, inner
 from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH
 from xent._kernels.cpu.row_end import (
@@ -31,10 +51,6 @@ from xent._kernels.cpu.terms import add, fill, fill_and_write, finish, finish_le
 
 ROOM = 8192  # elements a group may have: their terms stay in the cache, twice
 LINE = 64  # bytes of a cache line
-# fmt: off
-(TOP, LEAST, BASE, BIAS, LEFT, TOTAL, TOPS, X_T, BELOW, WEIGHT, SCALE, LOSS, Z_LOSS, FACTOR, AT_TARGET, AT_TOP, PLUS,
- LOW, FIELDS) = range(19)  # what is known of a row of a group, (FIELDS, group) float64
-# fmt: on
 
 
 def group_of(classes: int) -> int:
@@ -66,7 +82,7 @@ def prepare_precisely(_copies, f, n):
 def prepare_quickly(_copies, f, n):
     """`prepare` for float32 and halves."""
     n = (n + DOUBLE_WIDTH - 1) // DOUBLE_WIDTH * DOUBLE_WIDTH
-    prepare(f[TOP, :n], f[LEAST, :n], f[BASE, :n], f[BIAS, :n], f[LEFT, :n])
+    prepare(f[TOP, :n], f)
 
 
 @inner
@@ -78,7 +94,7 @@ def end_precisely(_copies, f, n, classes, smoothing, z_scale):
         state = RowState(f[TOP, r], rest)
         f[AT_TOP, r] = np.nan
         if not math.isfinite(state.max) or math.isnan(rest):
-            for field in range(LOSS, LOW + 1):
+            for field in range(LOSS, FIELDS):
                 f[field, r] = np.nan
             continue
         f[LOSS, r], f[Z_LOSS, r], f[AT_TARGET, r], share, more, f[PLUS, r] = row_end(
@@ -93,11 +109,7 @@ def end_precisely(_copies, f, n, classes, smoothing, z_scale):
 def end_quickly(_copies, f, n, classes, smoothing, z_scale):
     """`ends` for float32 and halves."""
     n = (n + DOUBLE_WIDTH - 1) // DOUBLE_WIDTH * DOUBLE_WIDTH
-    ends(
-        f[TOP, :n], f[LEFT, :n], f[TOTAL, :n], f[TOPS, :n], f[X_T, :n], f[BELOW, :n], f[WEIGHT, :n], f[SCALE, :n],
-        f[LOSS, :n], f[Z_LOSS, :n], f[FACTOR, :n], f[AT_TARGET, :n], f[AT_TOP, :n], f[PLUS, :n],
-        smoothing, smoothing / classes, z_scale,
-    )  # fmt: skip
+    ends(f[TOP, :n], f, smoothing, smoothing / classes, z_scale)
 
 
 def _is_double(copies, *_):
