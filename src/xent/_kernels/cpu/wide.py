@@ -17,6 +17,7 @@ from xent._kernels.cpu.fields import (
     BELOW,
     BIAS,
     FACTOR,
+    FIELDS,
     LEAST,
     LEFT,
     LOSS,
