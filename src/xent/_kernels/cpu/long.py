@@ -163,7 +163,7 @@ def index_rows(
             if lo <= t < hi:
                 x_t = np.float64(x[t - lo])
             if smoothing != 0.0:
-                s[BELOW, k] = gaps(x, top)
+                s[BELOW, k] = gaps(x, top) if top > -np.inf else np.inf  # not -inf - -inf
         if pending >= 0:
             grad[pending, t_pending] = g_pending
             pending = -1
