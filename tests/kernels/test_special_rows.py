@@ -171,6 +171,18 @@ def test_rows_that_do_not_count_may_hold_anything_and_change_nothing(dtype, clas
 
 
 @every
+@options
+def test_ignored_rows_of_later_groups_lose_nothing(dtype, chosen):
+    """Rows are worked on in groups: what is left of the group before must not show."""
+    logits = (np.random.default_rng(7).standard_normal((300, 100)) * 3).astype(DTYPES[dtype])
+    targets = np.where(np.arange(300) % 3, np.arange(300) % 100, -100)
+    losses, grad = called(logits, targets, chosen)
+    assert (losses[1::3] > 0).all()
+    assert not losses[::3].any()
+    assert not grad[::3].astype(np.float64).any()
+
+
+@every
 @kernels
 def test_rows_of_a_huge_weight_change_no_other_row(dtype, classes):
     rng = np.random.default_rng(classes)

@@ -168,7 +168,7 @@ def index_rows(
         for r in range(n):
             room = terms[r * classes : r * classes + classes]
             if index[lo + r] == SKIPPED:
-                f[TOTAL, r], f[TOPS, r] = 0.0, 1.0
+                f[TOTAL, r], f[TOPS, r], f[BELOW, r] = 0.0, 1.0, 0.0
                 if with_grad:
                     room[:] = 0.0
                 continue
