@@ -92,8 +92,8 @@ def _function(
     if partial:
         first = blocks
         for length in arguments.short:
-            whole = builder.lshr(length, number(shift))
-            first = builder.select(builder.icmp_signed("<", whole, first), whole, first)
+            reach = builder.lshr(length, number(shift))
+            first = builder.select(builder.icmp_signed("<", reach, first), reach, first)
         _loop(builder, function, (number(0), first, shift), lambda place: work(place, None, present=True))
     _loop(builder, function, (first, blocks, shift), lambda place: work(place, None, present=False))
     rest = builder.and_(arguments.length, number(width - 1))
