@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,13 +41,17 @@ def on_terminal(*args: object, cwd: Path, interrupt_after: bytes | None = None, 
     import struct
     import termios
 
+    def take_terminal() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background of a shell inherit: ignored
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
     env = environment(**{"TERM": "xterm-256color", **changes})
     del env["COLUMNS"]
     process = subprocess.Popen(
         [*XENT, *map(str, args)], cwd=cwd, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # one thread: Ctrl-C needs a terminal
+        preexec_fn=take_terminal,  # noqa: PLW1509  # one thread: Ctrl-C needs a terminal
     )  # fmt: skip
     os.close(slave)
     written = bytearray()

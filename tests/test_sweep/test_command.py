@@ -62,7 +62,7 @@ def test_on_a_terminal_one_line_is_redrawn_with_the_time_left(tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on_and_that_works(tmp_path):
-    many = ("iris", "--batch-size", "1..64", "--seeds", "5", "--epochs", "1000", "--jobs", "2")
+    many = ("iris", "--batch-size", "1..64", "--seeds", "5", "--epochs", "300", "--jobs", "2")
     status, written = on_terminal("sweep", *many, cwd=tmp_path, interrupt_after=b"left")
     assert status == 130
     assert b"Traceback" not in written
