@@ -1,6 +1,6 @@
 """The short way of a small plain batch: one look at what came, one compiled call. None: take the long way."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,13 @@ _kernel: list[Function] = []
 _calls = 0
 
 
-def small_mean(  # noqa: PLR0911  # each what is not plain
+def small_mean(  # each what is not plain
     logits: object, targets: object, ignore_index: int | None, grad: Array | None
 ) -> np.float32 | None:
     """The mean loss of a plain small batch; its gradient into grad. Labels are checked; nothing is written if None."""
-    if type(logits) is not np.ndarray or type(targets) is not np.ndarray:
+    if not is_small(logits) or type(targets) is not np.ndarray or targets.dtype is not INT64 or targets.ndim != 1:
         return None
-    if logits.dtype is not FLOAT32 or targets.dtype is not INT64 or logits.ndim != 2 or targets.ndim != 1:  # noqa: PLR2004  # rows and classes
-        return None
-    if not 0 < logits.size <= MOST or logits.shape[1] > NARROW_CLASSES or targets.shape[0] != logits.shape[0]:
-        return None
-    if not (
-        logits.flags.c_contiguous and logits.flags.aligned and targets.flags.c_contiguous and targets.flags.aligned
-    ):
+    if targets.shape[0] != logits.shape[0] or not (targets.flags.c_contiguous and targets.flags.aligned):
         return None
     if grad is not None and (
         type(grad) is not np.ndarray or grad.dtype is not FLOAT32 or grad.shape != logits.shape
@@ -44,6 +38,15 @@ def small_mean(  # noqa: PLR0911  # each what is not plain
         return None
     done, loss = _kernel[0](logits, targets, ignores, ignored, NO_GRADIENT if grad is None else grad)
     return np.float32(loss) if done else None
+
+
+def is_small(logits: object) -> TypeGuard[Array]:
+    """Whether these are float32 rows of few classes, and few, as a kernel takes them."""
+    return (
+        type(logits) is np.ndarray and logits.dtype is FLOAT32 and logits.ndim == 2  # noqa: PLR2004  # rows, classes
+        and 0 < logits.size <= MOST and logits.shape[1] <= NARROW_CLASSES
+        and logits.flags.c_contiguous and logits.flags.aligned
+    )  # fmt: skip
 
 
 def _worth_it() -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from xent import _door
 from xent._call import Answer, Run, call, run, spec_of
 from xent._kernels.cpu import launch
-from xent._small import small_mean
+from xent._small import is_small, small_mean
 from xent.core.spec import Denominator, check_number, quotes_options
 
 __all__ = ["cross_entropy", "total", "value_and_grad"]
@@ -146,8 +146,8 @@ def value_and_grad(
         and type(logit_scale) is float and logit_scale == 1.0 and type(returns) is tuple and not returns
         and type(grad_scale) is float and grad_scale == 1.0
     ):  # fmt: skip
-        grad = np.empty_like(logits) if out is None and type(logits) is np.ndarray else out
-        loss = small_mean(logits, targets, ignore_index, grad) if grad is not None else None
+        grad = np.empty_like(logits) if out is None and is_small(logits) else out
+        loss = None if grad is None else small_mean(logits, targets, ignore_index, grad)
         if loss is not None and grad is not None:
             return loss, grad
     # fmt: off

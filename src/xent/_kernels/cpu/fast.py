@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent._kernels.cpu.jit import Function, array, compiled
+from xent._kernels.cpu.select import TILE
 
 Array = NDArray[Any]
 AS_WHOLE = {"float16": "int16", "bfloat16": "uint16"}  # halves as kernels see them: the same bits
@@ -121,6 +122,6 @@ def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
 
 
 def _long_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
-    from xent._kernels.cpu.long import FIELDS, TILE
+    from xent._kernels.cpu.long import FIELDS
 
     return aligned((classes,), dtype), aligned((TILE,), dtype), aligned((FIELDS, -(-classes // TILE)), FLOAT64)

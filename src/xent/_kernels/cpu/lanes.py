@@ -27,9 +27,7 @@ __all__ = [
     "DOUBLE_WIDTH",
     "WIDTH",
     "as_float",
-    "as_whole",
     "bits_as",
-    "larger",
     "narrowed",
     "sweep",
     "times_plus",
@@ -50,19 +48,9 @@ def where(mask: Any, a: Any, b: Any) -> Any:
     return mask.chosen(a, b) if isinstance(mask, MachineVector) else np.where(mask, a, b)
 
 
-def larger(a: Any, b: Any) -> Any:
-    """The larger of two integers."""
-    return a.called("llvm.smax", b) if isinstance(a, MachineVector) else np.maximum(a, b)
-
-
 def bits_as(x: Any, dtype: str) -> Any:
     """The same bits as lanes of another type of the same size."""
     return x.cast("bitcast", dtype) if isinstance(x, MachineVector) else np.asarray(x).view(dtype)
-
-
-def as_whole(x: Any, dtype: str) -> Any:
-    """Floats that are whole numbers, as integers."""
-    return x.cast("fptosi", dtype) if isinstance(x, MachineVector) else np.asarray(x).astype(dtype)
 
 
 def as_float(x: Any, dtype: str) -> Any:

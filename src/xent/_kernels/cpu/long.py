@@ -25,6 +25,7 @@ from xent._kernels.cpu.row_end import (
 )
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.scalar import two_product
+from xent._kernels.cpu.select import TILE
 from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import (
     NEAR,
@@ -42,7 +43,6 @@ from xent._kernels.cpu.terms import (
 )
 from xent._kernels.cpu.wide import head_of
 
-TILE = 2048  # classes
 LOG2 = 0.6931471805599453
 TOP, REST, LOST, BELOW, BASE, SHIFT, FACTOR, LOW, FIELDS = range(9)  # what is known of a tile, (FIELDS, tiles) float64
 

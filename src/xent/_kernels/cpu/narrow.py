@@ -17,7 +17,6 @@ from xent._kernels.cpu.fields import (
     BELOW,
     BIAS,
     FACTOR,
-    FIELDS,
     LEAST,
     LOSS,
     PLUS,
@@ -34,8 +33,6 @@ from xent._kernels.cpu.lanes import WIDTH, as_float, sweep, where
 from xent._kernels.cpu.row_end import place_of
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.terms import SCALE as POWER
-
-__all__ = ["FIELDS", "LANES", "index_rows"]
 
 LANES = 128
 UNIT = 2.0 ** -POWER[0]

@@ -32,7 +32,7 @@ from xent._kernels.cpu.fields import (
     Z_LOSS,
 )
 from xent._kernels.cpu.jit import by_type, inner
-from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, LINE, WIDTH
 from xent._kernels.cpu.row_end import (
     SURE,
     below_reach,
@@ -51,7 +51,6 @@ from xent._kernels.cpu.terms import SCALE as POWER
 from xent._kernels.cpu.terms import add, fill, fill_and_write, finish, finish_less, finish_past, floats, gaps, largest
 
 ROOM = 8192  # elements a group may have: their terms stay in the cache, twice
-LINE = 64  # bytes of a cache line
 
 
 def group_of(classes: int) -> int:
