@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from xent import _door
 from xent._call import Answer, Run, call, run, spec_of
 from xent._kernels.cpu import launch
-from xent._small import is_small, small_mean
+from xent._plain import is_plain, plain_mean
 from xent.core.spec import Denominator, check_number, quotes_options
 
 __all__ = ["cross_entropy", "total", "value_and_grad"]
@@ -68,11 +68,11 @@ def cross_entropy(
     if (
         weight is None and sample_weight is None and denominator is None and softcap is None and threads is None
         and type(reduction) is str and reduction == "mean" and type(axis) is int and axis == -1
-        and type(label_smoothing) is float and label_smoothing == 0.0
+        and type(label_smoothing) is float
         and type(lse_square_scale) is float and lse_square_scale == 0.0
         and type(logit_scale) is float and logit_scale == 1.0 and type(returns) is tuple and not returns
     ):  # fmt: skip
-        loss = small_mean(logits, targets, ignore_index, None)
+        loss = plain_mean(logits, targets, ignore_index, label_smoothing, None)
         if loss is not None:
             return loss
     # fmt: off
@@ -141,13 +141,13 @@ def value_and_grad(
     if (
         weight is None and sample_weight is None and denominator is None and softcap is None and threads is None
         and type(reduction) is str and reduction == "mean" and type(axis) is int and axis == -1
-        and type(label_smoothing) is float and label_smoothing == 0.0
+        and type(label_smoothing) is float
         and type(lse_square_scale) is float and lse_square_scale == 0.0
         and type(logit_scale) is float and logit_scale == 1.0 and type(returns) is tuple and not returns
         and type(grad_scale) is float and grad_scale == 1.0
     ):  # fmt: skip
-        grad = np.empty_like(logits) if out is None and is_small(logits) else out
-        loss = None if grad is None else small_mean(logits, targets, ignore_index, grad)
+        grad = np.empty(logits.shape, logits.dtype) if out is None and is_plain(logits) else out
+        loss = None if grad is None else plain_mean(logits, targets, ignore_index, label_smoothing, grad)
         if loss is not None and grad is not None:
             return loss, grad
     # fmt: off

@@ -76,7 +76,7 @@ def test_beyond_2_to_the_31_logits_a_row_finds_its_own(kernel, dtype, classes):
     targets = np.full(n, SKIPPED)
     targets[-1] = classes - 1
     losses, z_losses, nothing = np.ones(n), np.ones(n), np.empty((0, 0), dtype)
-    fast.run(kernel, logits, targets, np.empty(0), np.ones(n), 0.0, 0.0, losses, z_losses, nothing, whole=0)
+    fast.run(kernel, dtype, logits, targets, np.empty(0), np.ones(n), 0.0, 0.0, losses, z_losses, nothing, whole=0)
     loss = xent.cross_entropy(logits[-1:], targets[-1:], reduction="sum")
     assert not losses[:-1].any()
     assert losses[-1].astype(np.asarray(loss).dtype) == loss

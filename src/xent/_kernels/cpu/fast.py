@@ -21,6 +21,7 @@ _kept = threading.local()  # the rooms of the last kernel, a thread each
 
 def run(
     kernel: str,
+    name: str,
     logits: Array,
     index: NDArray[np.int64],
     factor: NDArray[np.float64],
@@ -33,10 +34,12 @@ def run(
     *,
     whole: int,
 ) -> None:
-    """Run a kernel on rows (n, V), C-contiguous; grad (n, V), or (0, 0). `whole`: bytes of the whole gradient."""
-    name, classes = logits.dtype.name, logits.shape[1]
-    if name in AS_WHOLE:
-        logits, grad = logits.view(AS_WHOLE[name]), grad.view(AS_WHOLE[name])
+    """Run a kernel on rows (n, V) of the dtype `name`, C-contiguous; grad (n, V), or (0, 0).
+
+    `whole`: bytes of the whole gradient.
+    """
+    classes = logits.shape[1]
+    logits, grad = as_whole(name, logits, grad)
     given = (logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad)
     past = past_the_cache(whole, classes)
     rooms = _rooms(kernel, "float64" if name == "float64" else "float32", classes)
@@ -46,6 +49,13 @@ def run(
         _compiled(kernel, name)(*given, grad.reshape(-1), *rooms, past)
     else:
         _compiled(kernel, name)(*given, *rooms, past)
+
+
+def as_whole(name: str, logits: Array, grad: Array) -> tuple[Array, Array]:
+    """The same arrays as kernels take them: halves as whole numbers of the same bits."""
+    if name not in AS_WHOLE:
+        return logits, grad
+    return logits.view(AS_WHOLE[name]), grad.view(AS_WHOLE[name])
 
 
 def past_the_cache(size: int, classes: int) -> bool:

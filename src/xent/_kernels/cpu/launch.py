@@ -149,7 +149,7 @@ def _run(
                 row_kernel(dtype.name)(x, *target, *options, some.scale, losses, z_losses, *wanted, room)
             else:
                 parts = (some.classes, some.factor, some.scale, some.smoothing, some.z_scale, losses, z_losses)
-                fast.run(choice.kernel, x, *parts, room, whole=size)
+                fast.run(choice.kernel, dtype.name, x, *parts, room, whole=size)
             if writer is not None:
                 writer.write(lo, hi, room)
 
@@ -255,7 +255,7 @@ def exact_sum(
         part = slice(lo, lo + sums.MOST_ROWS)
         limbs = np.zeros(sums.LIMBS, np.int64)
         left = kernel(index[part], a[part], b[part], x[part], limbs, counts, hard)
-        total += sum(int(limb) << (32 * k) for k, limb in enumerate(limbs.tolist()) if limb)
+        total += sums.whole(limbs)
         for i in (hard[:left] + lo).tolist():
             total += units(float(a[i]) if a.size else 1.0, float(b[i]) if b.size else 1.0, float(x[i]))
     return ExactSum(total, *counts.tolist())

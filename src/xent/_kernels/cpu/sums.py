@@ -5,6 +5,7 @@ any order. Source of the grid: Kulisch & Miranker 1986, doi:10.1137/1028001.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xent._kernels.cpu.jit import inner
 from xent._kernels.cpu.rows import SKIPPED
@@ -83,3 +84,12 @@ def add_products(index, a, b, x, limbs, counts, hard):
             hard[left] = i
             left += 1
     return left
+
+
+def whole(limbs: NDArray[np.int64]) -> int:
+    """The sum in limbs as one whole number, in units of 2**GRID.
+
+    >>> whole(np.array([5, 1] + [0] * (LIMBS - 2)))
+    4294967301
+    """
+    return sum(int(limb) << (32 * k) for k, limb in enumerate(limbs.tolist()) if limb)
