@@ -1,9 +1,12 @@
-"""Runs the Python examples of README.md and docs/ as tests."""
+"""Runs the Python examples of README.md and docs/ as tests; what needs PyTorch, where PyTorch is installed."""
 
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
+from importlib.util import find_spec
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
+
+collect_ignore = [] if find_spec("torch") else ["src/xent/torch", "docs/torch.md"]  # the lane "torch" has them
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=NORMALIZE_WHITESPACE | ELLIPSIS)],
