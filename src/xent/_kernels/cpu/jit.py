@@ -27,25 +27,6 @@ def inner(function: F) -> F:
     return function
 
 
-def one_of(first_holds: Function) -> Function:
-    """A function of two arrays that gives the first where that holds for their types, else the second.
-
-    Which of them it is, is known when its caller is compiled: they may be arrays of different dtypes.
-    """
-
-    def choose(a: Any, b: Any) -> Any:  # either
-        return a if first_holds(a, b) else b
-
-    numba = numba_or_none()
-    if numba is not None:
-
-        @numba.extending.overload(choose)
-        def chosen(a, b):  # type: ignore[no-untyped-def]  # as Numba asks: the names and nothing else
-            return (lambda a, b: a) if first_holds(a, b) else (lambda a, b: b)  # noqa: ARG005  # one of the two
-
-    return choose
-
-
 def by_type(first_holds: Function, first: Function, second: Function) -> Function:
     """`first` where that holds for the types of its arguments, else `second`: the other one is not even compiled."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from xent._kernels.cpu.exp import exp
 from xent._kernels.cpu.half import load_float, store_float
-from xent._kernels.cpu.jit import one_of
+from xent._kernels.cpu.jit import by_type, inner
 from xent._kernels.cpu.lanes import as_float, dtype_of, sweep, times_plus, where
 
 AHEAD = 4096  # elements by which memory is asked for before it is read
@@ -114,4 +114,21 @@ def finished(term: Any, factor: Any, low: Any, unit: Any) -> Any:
     return product * as_float(unit, dtype)
 
 
-floats = one_of(lambda source, copy: source.dtype == copy.dtype)  # source where that holds, else copy
+@inner
+def as_they_came(source: Any, _copy: Any) -> Any:
+    """The logits themselves."""
+    return source
+
+
+@inner
+def as_copied(_source: Any, copy: Any) -> Any:
+    """What `largest` made of halves."""
+    return copy
+
+
+def _are_floats(source: Any, copy: Any) -> bool:
+    """Whether a kernel works on logits as they came."""
+    return bool(source.dtype == copy.dtype)
+
+
+floats = by_type(_are_floats, as_they_came, as_copied)
