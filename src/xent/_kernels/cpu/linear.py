@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from xent._kernels.cpu.jit import inner
+from xent._kernels.cpu.rows import fill_terms, top_of
 from xent._kernels.cpu.scalar import (
     RowState,
     gap,
@@ -29,21 +30,11 @@ inner(merge)
 @inner
 def state_of_block(x, logit_scale, softcap):
     """Maximum of x (v,), sum of its other terms, and place of the first maximum; NaN, NaN, -1 if there is a NaN."""
-    k = 0
-    for j in range(x.shape[0]):
-        if x[j] != x[j]:
-            return np.nan, np.nan, -1
-        if x[j] > x[k]:
-            k = j
-    top = np.float64(x[k])
-    total, error = 0.0, 0.0
-    for j in range(x.shape[0]):
-        if j != k:
-            high, low = gap(top, np.float64(x[j]), logit_scale, softcap)
-            e = math.exp(-high)
-            total, lost = two_sum(total, e)
-            error += lost - e * low
-    return top, total + error, k
+    k = top_of(x)
+    if k < 0:
+        return np.nan, np.nan, k
+    nothing = np.empty(0)
+    return np.float64(x[k]), fill_terms(x, k, logit_scale, softcap, nothing, nothing), k
 
 
 @inner

@@ -40,17 +40,19 @@ def top_of(x):
 
 @inner
 def fill_terms(x, k, logit_scale, softcap, terms, lows):
-    """exp(-high) into terms and low into lows, (V,) float64, where high + low = x'_k - x'_j.
+    """exp(-high) into terms and low into lows, (V,) float64 or (0,), where high + low = x'_k - x'_j.
 
     The term of class j is exp(-high)·(1 - low); returns the sum of the terms with j != k.
     """
     total, error = 0.0, 0.0
     for j in range(x.shape[0]):
         high, low = gap(np.float64(x[k]), np.float64(x[j]), logit_scale, softcap)
-        terms[j], lows[j] = math.exp(-high), low
+        e = math.exp(-high)
+        if terms.shape[0]:
+            terms[j], lows[j] = e, low
         if j != k:
-            total, lost = two_sum(total, terms[j])
-            error += lost - terms[j] * low
+            total, lost = two_sum(total, e)
+            error += lost - e * low
     return total + error
 
 
