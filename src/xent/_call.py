@@ -1,6 +1,5 @@
 """After the door: kernels, the exact sums, and the one division. What a call on arrays consists of."""
 
-import math
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
@@ -10,18 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xent import _door
+from xent._dividing import Divisor, divisor_of, number_of, sum_of_weights, total_of
 from xent._door import Batch
 from xent._kernels.cpu import launch
-from xent._kernels.cpu.rows import PROBABILITIES, SKIPPED
+from xent._kernels.cpu.rows import PROBABILITIES
 from xent.core import errors
-from xent.core.batch import GRID, Total, ratio
+from xent.core.batch import Total, ratio
 from xent.core.row import NO_CAP
 from xent.core.spec import Denominator, Spec, check_denominator, make_spec
 
 Array = NDArray[Any]
 Answer = Any  # a NumPy scalar, an array, a Total, or a named tuple that begins with one of them
-Divisor = tuple[int, int]  # numerator and denominator of what is divided by, exact
-LEAST = 2.0**-1000  # a divisor below it would make 1/divisor infinite, or nearly so
 
 
 def spec_of(*options: object) -> Spec:
@@ -139,11 +137,9 @@ def run(
     batch: Batch, spec: Spec, divide_by: Denominator | float = "weights", grad: Array | None = None, factor: float = 1.0
 ) -> Run:
     """Run the kernels: the weights' exact sum first, then losses (and gradient), then the losses' exact sum."""
-    weights = _sum_of_weights(batch)
-    divisor = _divisor(batch, spec, divide_by, weights)
-    number = ratio(*divisor) or 1.0
-    if not LEAST <= number < math.inf:
-        raise errors.divisor_out_of_range(number)
+    weights = sum_of_weights(batch)
+    divisor = divisor_of(batch, spec, divide_by, weights)
+    number = number_of(divisor)
     scale = np.full(batch.rows, factor / number)
     if batch.sample_weight.size:
         scale = batch.sample_weight / number * factor
@@ -151,7 +147,7 @@ def run(
     extras = not set(spec.returns) <= {"sum", "denominator", "z_loss"}
     gradient = None if grad is None else np.moveaxis(grad, spec.axis, -1)
     results = launch.run_rows(batch.logits, given, gradient, extras=extras, thread_limit=spec.threads)
-    return Run(batch, spec, _total(batch, spec, results, weights), divisor, results)
+    return Run(batch, spec, total_of(batch, spec, results, weights), divisor, results)
 
 
 def rows_of(batch: Batch, spec: Spec, scale: NDArray[np.float64]) -> launch.Rows:
@@ -159,39 +155,6 @@ def rows_of(batch: Batch, spec: Spec, scale: NDArray[np.float64]) -> launch.Rows
     cap = NO_CAP if spec.softcap is None else spec.softcap
     numbers = (spec.label_smoothing, spec.lse_square_scale, spec.logit_scale, cap)
     return launch.Rows(batch.index, batch.q, batch.mass, batch.factor, batch.class_weight, *numbers, scale)
-
-
-def _sum_of_weights(batch: Batch) -> int:
-    """The exact sum of the weights of the rows that count, in units of 2**GRID."""
-    if not (batch.row_weight.size or batch.sample_weight.size):
-        return int(np.count_nonzero(batch.index != SKIPPED)) << -GRID
-    ones = np.ones(batch.rows) if not batch.row_weight.size else batch.row_weight
-    return launch.exact_sum(batch.index, batch.sample_weight, _door.NONE, ones).units
-
-
-def _divisor(batch: Batch, spec: Spec, divide_by: Denominator | float, weights: int) -> Divisor:
-    """What the loss is divided by, as a ratio of two whole numbers; (0, 1) where nothing counts."""
-    if spec.reduction != "mean":
-        return 1, 1
-    if not isinstance(divide_by, str):
-        return divide_by.as_integer_ratio()
-    if divide_by == "weights":
-        return (weights, 1 << -GRID) if weights else (0, 1)
-    return (batch.items if divide_by == "items" else batch.rows), 1
-
-
-def _total(batch: Batch, spec: Spec, results: launch.Results, weights: int) -> Total:
-    """The exact total of the losses, the z-loss included."""
-    found = launch.exact_sum(batch.index, batch.sample_weight, batch.factor, results.losses, spec.threads)
-    negative = (
-        int(np.count_nonzero(batch.sample_weight[batch.index != SKIPPED] < 0.0)) if batch.sample_weight.size else 0
-    )
-    whole = Total(found.units, weights, found.plus_infinities, found.minus_infinities, found.nans, negative)
-    if spec.lse_square_scale == 0.0:
-        return whole
-    z = np.where(np.isfinite(results.losses), results.z_losses, 0.0)  # a row that is not finite was counted above
-    added = launch.exact_sum(batch.index, batch.sample_weight, _door.NONE, z)
-    return whole + Total(added.units, 0, added.plus_infinities, added.minus_infinities)
 
 
 def _product(weights: Array, losses: Array) -> Array:

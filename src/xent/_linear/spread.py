@@ -1,17 +1,15 @@
 """What a call computes, spread over all rows of the batch, also those that do not count; and its one division."""
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xent._call import LEAST, Divisor, Run, _divisor, _sum_of_weights, _total
+from xent._call import Run
+from xent._dividing import Divisor, divisor_of, number_of, sum_of_weights, total_of
 from xent._kernels.cpu import launch
 from xent._linear.door import Problem
 from xent._linear.matrix import Pick
-from xent.core import errors
-from xent.core.batch import ratio
 
 Array = NDArray[Any]
 PER_BATCH = {"sum", "denominator", "z_loss"}  # of `returns`: nothing that a kernel gives row by row
@@ -27,11 +25,9 @@ class Spread:
         self.losses, self.z_losses = np.zeros(n), np.zeros(n)
         self.extras = np.zeros((n, 3) if self.wanted else (0, 0))
         self.predicted = np.full(n if self.wanted else 0, -1, np.int64)
-        self.weights = _sum_of_weights(problem.batch)
-        self.divisor: Divisor = _divisor(problem.batch, problem.spec, problem.divide_by, self.weights)
-        self.number = ratio(*self.divisor) or 1.0  # what the gradient is divided by
-        if not LEAST <= self.number < math.inf:
-            raise errors.divisor_out_of_range(self.number)
+        self.weights = sum_of_weights(problem.batch)
+        self.divisor: Divisor = divisor_of(problem.batch, problem.spec, problem.divide_by, self.weights)
+        self.number = number_of(self.divisor)  # what the gradient is divided by
 
     def put(self, pick: Pick, results: launch.Results) -> None:
         """The results of some rows."""
@@ -43,4 +39,4 @@ class Spread:
         """The whole batch after its kernels."""
         results = launch.Results(self.losses, self.z_losses, self.extras, self.predicted)
         batch, spec = self.problem.batch, self.problem.spec
-        return Run(batch, spec, _total(batch, spec, results, self.weights), self.divisor, results)
+        return Run(batch, spec, total_of(batch, spec, results, self.weights), self.divisor, results)
