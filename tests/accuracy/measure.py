@@ -14,7 +14,7 @@ from tests.accuracy.families import FAMILIES, VARIANTS, rows_of, soft_rows, weig
 from tests.accuracy.ulp import ulps
 from tests.fronts import Front
 
-SMALL = (1, 2, 3, 5, 10, 64, 100, 1000)
+SMALL = (1, 2, 3, 5, 10, 24, 64, 100, 1000)
 ALL = (*SMALL, 32768, 131072)
 THIRD = 3.0  # a denominator that no binary fraction divides by
 

@@ -1,8 +1,9 @@
-"""python -m tests.accuracy.table: the worst error of loss and gradient by family of rows and dtype.
+"""python -m tests.accuracy.table: the worst error of loss and gradient by family of rows, kernel and dtype.
 
 In ULP of the result's dtype (0.5 is a correctly rounded result), against exact arithmetic, with NumPy's textbook
 formula (lse - x, p - 1, in the logits' dtype) on the same rows beside it. For probability rows, smoothing and z-loss
-the gradient is a difference; its error is given as a percentage of its bound. See bounds.py for the bounds.
+the gradient is a difference; its error is given as a percentage of its bound. See bounds.py for the bounds. Then the
+same by kernel: every kernel and dtype that there is.
 
 Exit status: 0 all within their bounds, 1 not.
 """
@@ -11,15 +12,18 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import chain
 
-from tests.accuracy import bounds
+from tests.accuracy import bounds, by_kernel
+from tests.accuracy.by_kernel import Line
 from tests.accuracy.families import FAMILIES
-from tests.accuracy.measure import ALL, Measured, gather, measure, plain_cases, variant_cases
+from tests.accuracy.measure import ALL, SMALL, Case, Measured, gather, measure, plain_cases, variant_cases
 from tests.accuracy.ulp import DTYPES
 from tests.fronts import FRONTS, Front
 
-QUICK = (1, 2, 3, 5, 10, 64, 100, 1000)
+Found = tuple[dict[tuple[str, str], Measured], dict[tuple[str, str], Line]]  # by family or option, by kernel
 HEAD = f"{'family':<19}{'loss':>7}{'target':>8}{'others':>8}   |{'loss':>9}{'target':>9}{'others':>9}"
 
 
@@ -36,19 +40,28 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value < 1000 else f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
 
 
-def collect(front: Front, dtype: str, *, full: bool) -> dict[tuple[str, str], Measured]:
-    """Everything of one dtype."""
-    sizes, budget = (ALL, 4000) if full else (QUICK, 300)
-    found = gather(measure(front, case) for case in plain_cases(dtype, sizes, budget))
-    if not full:
-        few = [c for c in plain_cases(dtype, ALL[-2:], 1) if c.name in ("many tiny", "normal", "confident")]
-        found = gather(iter([*found.values(), *(measure(front, case) for case in few)]))
-    return found | gather(
-        measure(front, case) for case in variant_cases(dtype, sizes[:-1] if full else QUICK[:-1], budget)
-    )
+def cases(dtype: str, *, full: bool) -> Iterator[Case]:
+    """What is measured of one dtype."""
+    if full:
+        return chain(plain_cases(dtype, ALL, 4000), variant_cases(dtype, ALL[:-1], 4000))
+    few = (c for c in plain_cases(dtype, ALL[-2:], 1) if c.name in ("many tiny", "normal", "confident"))
+    return chain(plain_cases(dtype, SMALL, 300), few, variant_cases(dtype, SMALL[:-1], 300))
 
 
-def lines(dtype: str, found: dict[tuple[str, str], Measured]) -> list[str]:
+def collect(front: Front, some: Iterator[Case], dtype: str) -> Found:
+    """Everything of one dtype, by family or option and by kernel."""
+    measured, lines = [], []
+    for case in some:
+        m = measure(front, case)
+        measured.append(m)
+        lines += [by_kernel.line_of(case, by_kernel.kernel_of(case), m.ours, m.sum_over), *by_kernel.besides(case)]
+    for case in by_kernel.long_cases(dtype):
+        m = measure(front, case, textbook=False)
+        lines.append(by_kernel.line_of(case, by_kernel.kernel_of(case), m.ours, m.sum_over))
+    return gather(iter(measured)), by_kernel.gather(iter(lines))
+
+
+def lines(dtype: str, found: dict[tuple[str, str], Measured], kernels: dict[tuple[str, str], Line]) -> list[str]:
     """One dtype's tables, at most 80 columns."""
     loss = bounds.LOSS["float64" if dtype == "float64" else "float32"]
     out = ["", f"{dtype + ' logits, worst error in ULP: xent':<42}   | NumPy textbook", HEAD, "-" * 76]
@@ -63,8 +76,20 @@ def lines(dtype: str, found: dict[tuple[str, str], Measured]) -> list[str]:
     ]
     out.append("-" * 50)
     out += [row(m) for m in found.values() if m.name not in FAMILIES]
-    out.append(f"{'bound':<19}{loss:>5g}-{2 * loss:<1g}{bounds.TARGET[dtype]:>8g}{bounds.OTHERS[dtype]:>8g}{'100%':>8}")
+    last = f"{loss:>5g}-{2 * loss:<1g}{bounds.TARGET[dtype]:>8g}{bounds.OTHERS[dtype]:>8g}{'100%':>8}"
+    out.append(f"{'bound':<19}{last}")
+    out += ["", f"{'kernel':<8}{'classes':>12}{'rows':>8}{'loss':>8}{'target':>8}{'others':>8}{'soft g':>8}", "-" * 60]
+    out += [line(each) for each in kernels.values()]
+    out.append(f"{'bound':<28}{last}")
     return out
+
+
+def line(each: Line) -> str:
+    """One kernel."""
+    classes = f"{each.least}-{each.most}"
+    ulps = "".join(f"{number(error):>8}" for error in each.ours[:3])
+    soft = f"{each.ours.soft:>8.0%}" if each.ours.soft else ""
+    return f"{each.kernel:<8}{classes:>12}{each.rows:>8}{ulps}{soft}{'' if each.ok else '  OVER'}"
 
 
 def row(m: Measured) -> str:
@@ -92,24 +117,24 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     front = next(f for f in FRONTS if f.name == args.front)
     everything: list[Measured] = []
+    kernels: list[Line] = []
     python = f"{platform.python_implementation()} {platform.python_version()}"
     where = f"{python}, NumPy {version('numpy')}, {platform.machine()}"
     if not args.json:
         print(f"xent's {front.name} front end, V = 1 ... {ALL[-1]}, against exact arithmetic; {where}")  # noqa: T201 -- the result
     for dtype in args.dtype or DTYPES:
         print(f"measuring {dtype} ...", file=sys.stderr, flush=True)  # noqa: T201 -- the result
-        found = collect(front, dtype, full=args.full)
+        found, of_kernels = collect(front, cases(dtype, full=args.full), dtype)
         everything += found.values()
+        kernels += of_kernels.values()
         if not args.json:
-            print("\n".join(lines(dtype, found)), flush=True)  # noqa: T201 -- the result
-    over = [m for m in everything if not (m.ours.ok and m.sum_over <= 1)]
+            print("\n".join(lines(dtype, found, of_kernels)), flush=True)  # noqa: T201 -- the result
+    over = [m for m in everything if not (m.ours.ok and m.sum_over <= 1)] + [k for k in kernels if not k.ok]
     if args.json:
         record = [m._asdict() | {"ours": m.ours._asdict(), "textbook": m.textbook._asdict()} for m in everything]
-        json.dump(
-            {"front": front.name, "machine": where, "full": args.full, "rows": record, "within": not over},
-            sys.stdout,
-            indent=1,
-        )
+        by_name = [k._asdict() | {"ours": k.ours._asdict()} for k in kernels]
+        head = {"front": front.name, "machine": where, "full": args.full}
+        json.dump(head | {"rows": record, "kernels": by_name, "within": not over}, sys.stdout, indent=1)
         print()  # noqa: T201 -- the result
     else:
         print(f"\n{'all within their bounds' if not over else f'{len(over)} beyond their bound, marked OVER'}")  # noqa: T201 -- the result
