@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import _reduction as legacy
 
 from xent import _call
+from xent.core import errors as core_errors
 from xent.core.batch import Total
 from xent.core.spec import Denominator, Spec
 from xent.torch import autograd, errors
@@ -38,11 +39,19 @@ def cross_entropy(
     softcap: float | None = None,
     logit_scale: float = 1.0,
     returns: tuple[str, ...] = (),
+    group: object = None,
+    grad_reduce: str = "mean",
 ) -> Any:  # noqa: ANN401  # a tensor, or a named tuple that begins with one
     """The loss of a batch."""
     if size_average is not None or reduce is not None:
         reduction = legacy.legacy_get_string(size_average, reduce)
     spec = spec_of(ignore_index, label_smoothing, reduction, axis, lse_square_scale, softcap, logit_scale, returns)
+    if group is not None:
+        from xent.torch.over_ranks import over_ranks
+
+        return over_ranks(input, target, weight, sample_weight, spec, denominator, group, grad_reduce)
+    if grad_reduce != "mean":
+        raise core_errors.bad_option("grad_reduce", grad_reduce, '"mean" without a group', "Or pass group=.")
     return loss_of(receive(input, target, weight, sample_weight, spec, denominator))
 
 

@@ -1,0 +1,156 @@
+"""What a rank does in the tests: functions of its group, run there."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from tests.test_ranks.world import Raised  # noqa: F401
+from xent.torch import GradientAccumulator, count_targets, cross_entropy
+
+
+def mine(group: Any, parts: list[Any]) -> Any:
+    """Of some parts the one of this rank."""
+    return parts[dist.get_rank(group)]
+
+
+def tensors(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Arrays as tensors."""
+    return {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in arrays.items()}
+
+
+def loss_over_ranks(
+    group, logits, targets, samples=None, reduction="mean", denominator=None, grad_reduce="sum", **options
+):
+    """(loss, gradient of this rank's logits, warnings): the loss over the ranks of parts of a batch."""
+    x = torch.from_numpy(mine(group, logits)).requires_grad_()
+    s = None if samples is None else torch.from_numpy(mine(group, samples))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        t = torch.from_numpy(mine(group, targets))
+        loss = cross_entropy(
+            x, t, reduction=reduction, denominator=denominator, sample_weight=s, group=group, grad_reduce=grad_reduce,
+            **tensors(options),
+        )  # fmt: skip
+        loss.backward()
+    return loss.detach().numpy(), x.grad.numpy(), [type(w.message).__name__ for w in caught]
+
+
+def collectives(group, function, *arguments, **options):
+    """How many collectives a case calls, by name; and whether it raised."""
+    names = ["all_reduce", "all_gather", "all_gather_into_tensor", "broadcast", "gather", "barrier"]
+    called, kept = [], {name: getattr(dist, name) for name in names}
+    for name in names:
+
+        def counted(*a, _name=name, **k):
+            called.append(_name)
+            return kept[_name](*a, **k)
+
+        setattr(dist, name, counted)
+    try:
+        function(group, *arguments, **options)
+    except (ValueError, IndexError):
+        called.append("raised")
+    finally:
+        for name in names:
+            setattr(dist, name, kept[name])
+    return called
+
+
+def net(dtype=torch.float64):
+    """A small net, the same on every rank."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 5)).to(dtype)
+
+
+def gradients(model) -> list[np.ndarray]:
+    """Of every parameter, whole."""
+    grads = [p.grad for p in model.parameters()]
+    return [(g.full_tensor() if hasattr(g, "full_tensor") else g).numpy().copy() for g in grads]
+
+
+def accumulated(group, inputs, targets, how, steps=1, **options):
+    """(losses, gradients): steps of micro-batches on every rank, combined by `how`."""
+    from torch.distributed.fsdp import fully_shard
+    from torch.nn.parallel import DistributedDataParallel
+
+    inputs, targets = mine(group, inputs), mine(group, targets)
+    model = whole = net()
+    if how in {"ddp", "no_sync"}:
+        model = DistributedDataParallel(whole, process_group=group)
+    elif how == "fsdp":
+        mesh = dist.DeviceMesh.from_group(group, "cpu")
+        fully_shard(whole, mesh=mesh)
+        group = mesh
+    acc = GradientAccumulator(model, group=group, grad_reduce="sum" if how == "hand" else "mean", **tensors(options))
+    losses = []
+    for _ in range(steps):
+        model.zero_grad()
+        for k, (x, t) in enumerate(zip(inputs, targets, strict=True)):
+            if how == "no_sync" and k < len(inputs) - 1:
+                with model.no_sync():
+                    acc.backward(model(torch.from_numpy(x)), torch.from_numpy(t))
+            else:
+                acc.backward(model(torch.from_numpy(x)), torch.from_numpy(t))
+        losses.append(acc.divide().item())
+        if how == "hand":
+            for p in whole.parameters():
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                dist.all_reduce(p.grad, group=group)
+    return losses, gradients(whole)
+
+
+def bad_micro_batch(group, inputs, targets):
+    """A step under DistributedDataParallel, for a bad label in a micro-batch."""
+    from torch.nn.parallel import DistributedDataParallel
+
+    model = DistributedDataParallel(net(), process_group=group)
+    acc = GradientAccumulator(model, group=group)
+    for x, t in zip(mine(group, inputs), mine(group, targets), strict=True):
+        acc.backward(model(torch.from_numpy(x)), torch.from_numpy(t))
+    return acc.divide().item()
+
+
+def without_group(group):
+    """What promises a count of the step, without a group."""
+    said = []
+    for make in (lambda: GradientAccumulator(net()), lambda: count_targets(torch.tensor([1]))):
+        try:
+            make()
+        except ValueError as error:
+            said.append(str(error))
+    return said
+
+
+def counted_over(group, batches, **options):
+    """count_targets over the ranks."""
+    return count_targets([torch.from_numpy(b) for b in mine(group, batches)], group=group, **tensors(options))
+
+
+def wrong_groups(group):
+    """What is said of things that are no group, or not this rank's."""
+    from torch.nn.parallel import DistributedDataParallel
+
+    said = []
+    alone = dist.new_group([0])
+    mesh = dist.init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "model"))
+    for wrong in ("world", mesh, alone):
+        try:
+            count_targets([], group=wrong)
+            said.append("nothing")
+        except (ValueError, TypeError) as error:
+            said.append(str(error))
+    model = DistributedDataParallel(net())
+    try:
+        GradientAccumulator(model, group=mesh["data"])
+    except ValueError as error:
+        said.append(str(error))
+    said.append(count_targets([torch.ones(1, dtype=torch.int64)], group=mesh["data"]))
+    return said
+
+
+def loss_with_own_options(group, logits, targets, smoothings):
+    """`loss_over_ranks`, every rank with its own smoothing."""
+    return loss_over_ranks(group, logits, targets, label_smoothing=mine(group, smoothings))
