@@ -1,25 +1,29 @@
 """Numba's disk cache in a folder of our own: per user, mode 0700, owner-checked; never stale, never an error.
 
 Numba's own cache looks at the kernel's file only, so it would go stale when `core` is edited; NUMBA_BOUNDSCHECK is
-not in its key; and two processes that save at once can cross index and data. Here the folder's name is a digest of
-every source that kernels are made of, of the versions and of the NUMBA_* environment; the loaded signature is compared
-with the one asked for; and whatever is damaged is compiled again. A folder that cannot be trusted is not used.
+not in its key; two processes that save at once can cross index and data; and it runs machine code of which a bit has
+flipped. Here the folder's name is a digest of every source that kernels are made of, of the versions and of the NUMBA_*
+environment; there is no index: a file's name is a digest of signature and CPU, and the file begins with a digest of all
+of it. Whatever is damaged is compiled again. A folder that cannot be trusted is not used.
 """
 
 import hashlib
 import os
+import pickle
 import platform
 import stat
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import numba
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 SOURCES = Path(__file__).resolve().parents[2]  # the package
+DIGEST = 32  # bytes
 
 
 def enable(dispatcher: Any) -> None:  # Numba is untyped
@@ -51,7 +55,12 @@ def stamp() -> str:
     """Digest of all that compiled code depends on, beyond what Numba's own key holds (signature and CPU)."""
     versions = [sys.version, platform.machine(), numba.__version__, llvmlite.__version__]
     flags = sorted(f"{name}={text}" for name, text in os.environ.items() if name.startswith("NUMBA_"))
-    digest = hashlib.sha256("\0".join([*versions, *flags]).encode())
+    options = sorted(  # they may come from a file or from the program, too
+        f"{name}={value!r}"
+        for name, value in vars(numba.config).items()
+        if name.isupper() and isinstance(value, int | float | str | None) and "THREADS" not in name
+    )
+    digest = hashlib.sha256("\0".join([*versions, *flags, *options]).encode())
     for part in ("core", "_kernels"):
         for source in sorted((SOURCES / part).rglob("*.py")):
             digest.update(f"{source.relative_to(SOURCES)}\0".encode() + source.read_bytes())
@@ -71,6 +80,10 @@ class _Locator(_CacheLocator):
     def get_cache_path(self) -> str:
         return os.path.join(str(folder()), stamp())  # noqa: PTH118  # Numba wants text
 
+    def ensure_cache_path(self) -> None:
+        Path(str(folder())).mkdir(mode=0o700, exist_ok=True)  # it may have been removed since
+        super().ensure_cache_path()
+
     def get_source_stamp(self) -> str:
         return stamp()
 
@@ -84,31 +97,53 @@ class _Impl(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012  # Numba's interface
 
 
+class _Files(IndexDataCacheFile):
+    """A file for each set of argument types and CPU, found by its name and believed by its digest."""
+
+    def load(self, key: Any) -> Any:  # Numba's interface
+        """What was saved under this key; None: nothing. ValueError: it is damaged."""
+        try:
+            found = Path(self._path(key)).read_bytes()
+        except FileNotFoundError:
+            return None
+        data = found[DIGEST:]
+        if found[:DIGEST] != _digest(key, data):
+            raise ValueError("damaged")
+        return pickle.loads(data)  # noqa: S301  # what we wrote ourselves, where nobody else may write
+
+    def save(self, key: Any, data: Any) -> None:  # Numba's interface
+        """Write a file under another name, then put it in its place."""
+        data = self._dump(data)
+        with self._open_for_write(self._path(key)) as file:
+            file.write(_digest(key, data) + data)
+
+    def _path(self, key: Any) -> str:  # Numba wants text
+        return os.path.join(self._cache_path, f"{self._index_name}.{_digest(key, b'').hex()[:32]}")  # noqa: PTH118
+
+
+def _digest(key: Any, data: bytes) -> bytes:
+    """Of a signature, what it was compiled for, and the compiled code."""
+    return hashlib.sha256(repr(key).encode() + b"\0" + data).digest()
+
+
 class _Cache(FunctionCache):
     """Numba's cache of one function, for which damage is no error."""
 
     _impl_class = _Impl
 
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, stamp())
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:  # Numba's interface
         """The compiled function; None where there is none, or a damaged one, or another signature's."""
         try:
             found = super().load_overload(sig, target_context)
-        except Exception:  # noqa: BLE001  # damaged, half-written, another version: compile instead
+        except Exception:  # noqa: BLE001  # damaged, another version, not to be read: compile instead
             return None
-        # Numba numbers the files 1, 2, …: of two processes that save at once, one may have named the other's file.
         return found if found is not None and tuple(found.signature.args) == tuple(sig) else None
 
     def save_overload(self, sig: Any, data: Any) -> None:  # Numba's interface
         """Keep the compiled function, if that can be done."""
-        try:
+        with suppress(OSError):  # full, read-only, gone
             super().save_overload(sig, data)
-        except OSError:  # full, read-only, gone
-            return
-        except Exception:  # noqa: BLE001  # the index, which is read first, is damaged
-            self._remove()
-
-    def _remove(self) -> None:
-        try:
-            self.flush()
-        except OSError:
-            return
