@@ -3,6 +3,7 @@
 Numba is imported at the first call, not before: `import xent` costs NumPy and nothing else.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, TypeVar
@@ -81,7 +82,16 @@ def numba_or_none() -> Any:  # the module, untyped
         return None
     for function in _inner:
         register_jitable(function)
+    _compile_before_forks()
     return numba
+
+
+def _compile_before_forks() -> None:
+    """A fork waits until no other thread compiles: the child would wait for that thread, which it has not, for ever."""
+    from numba.core.compiler_lock import global_compiler_lock as lock
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def _numba_type(numba: Any, argument: str) -> Any:

@@ -1,5 +1,6 @@
 """Hand arrays of any layout to the kernels, piece by piece, over the threads."""
 
+import os
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -181,8 +182,12 @@ def cut_rows(n: int, classes: int, thread_limit: int | None) -> list[tuple[int, 
 
 @cache
 def available() -> int:
-    """How many threads may run, as it was at the first call."""
+    """How many threads may run, as it was at the first call; a forked child asks anew."""
     return threads.available()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=available.cache_clear)
 
 
 @cache

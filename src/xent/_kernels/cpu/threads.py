@@ -6,8 +6,10 @@ two Python threads call, or kills a forked child. Waking a helper takes 55-80 mi
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +36,39 @@ def available() -> int:
     return min(limits)
 
 
-def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """CPUs that the cgroup (v2 or v1) allows, rounded up; None: no limit, or no cgroup.
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """CPUs that the process's cgroup and those above it (v2 or v1) allow, rounded up; None: no limit, or no cgroup.
 
     >>> cgroup_quota(Path("/nowhere")) is None
     True
     """
+    return min((quota for quota in map(_quota, _cgroups(root, own)) if quota is not None), default=None)
+
+
+def _cgroups(root: Path, own: Path) -> list[Path]:
+    """The folders of the process's cgroups, and of all above them."""
+    found = [root, root / "cpu"]
     try:
-        quota, period = (root / "cpu.max").read_text().split()
+        lines = own.read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        _, controllers, path = ["", "", "", *line.split(":", 2)][-3:]
+        parts = path.strip("/").split("/")
+        if not controllers or "cpu" in controllers.split(","):
+            top = root / "cpu" if controllers else root
+            found += [top.joinpath(*parts[: k + 1]) for k in range(len(parts))]
+    return found
+
+
+def _quota(folder: Path) -> int | None:
+    """What a cgroup by itself allows."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
     except (OSError, ValueError):
         try:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
-            period = (root / "cpu/cpu.cfs_period_us").read_text()
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
         except OSError:
             return None
     try:
@@ -55,12 +78,15 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 
 def run(job: Job, pieces: Sequence[tuple[Any, ...]]) -> None:
-    """job(*piece) for every piece, each on its own thread, the first on this one; the first error is raised."""
-    if len(pieces) <= 1:
+    """job(*piece) for every piece, each on its own thread, the first on this one; the last error is raised.
+
+    On fewer threads where the system gives no more, or where the interpreter is about to end.
+    """
+    jobs = None if len(pieces) <= 1 or sys.is_finalizing() else _workers(len(pieces) - 1)
+    if jobs is None:
         for piece in pieces:
             job(*piece)
         return
-    jobs = _workers(len(pieces) - 1)
     done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
     for piece in pieces[1:]:
         jobs.put((job, piece, done))
@@ -88,10 +114,11 @@ class _Pool:
         self.size = 0
 
     def grow(self, size: int) -> None:
-        """Have at least `size` helpers."""
-        while self.size < size:
-            threading.Thread(target=self._work, daemon=True, name=f"xent-{self.size}").start()
-            self.size += 1
+        """Have at least `size` helpers, or as many as can be had."""
+        with suppress(RuntimeError):  # a limit of the system; or the interpreter is about to end
+            while self.size < size:
+                threading.Thread(target=self._work, daemon=True, name=f"xent-{self.size}").start()
+                self.size += 1
 
     def _work(self) -> None:
         while True:
@@ -105,14 +132,14 @@ class _Pool:
             del job, piece, done, error  # do not keep the caller's arrays alive
 
 
-def _workers(count: int) -> queue.SimpleQueue[Any]:
-    """The queue of at least `count` helpers."""
+def _workers(count: int) -> queue.SimpleQueue[Any] | None:
+    """The queue of at least `count` helpers, or of as many as can be had; None: there is none at all."""
     global _pool  # noqa: PLW0603  # one pool a process
     with _guard:
         if _pool is None:
             _pool = _Pool()
         _pool.grow(count)
-        return _pool.jobs
+        return _pool.jobs if _pool.size else None
 
 
 def _forget() -> None:
