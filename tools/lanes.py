@@ -44,6 +44,7 @@ LANES = (
     Lane("laws", "what holds for any batch, by random search", ("tests/laws", "tests/totals")),
     Lane("accuracy", "errors against 60 digits", ("tests/accuracy",)),
     Lane("kernels", "the kernels' parts, bits and bounds, each by itself", ("tests/kernels",)),
+    Lane("safety", "the disk cache, forks and threads, no byte outside an array", ("tests/safety",)),
     Lane("hostile", "input that breaks other libraries", ("tests/hostile",)),
     Lane("contracts", "names, messages, docstrings, cost of the import", ("tests/contracts",)),
     Lane("book", "the book's nets, trained with the drop-in", ("tests/test_book",)),
