@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import xent
-from xent._kernels.cpu import cache
+from xent._kernels.cpu import cache, launch
 
 KEPT = {"loaded": 0, "compiled": 0}
 CAPABILITIES = 0x20080522  # version 3 of the kernel's structure
@@ -53,14 +53,17 @@ def powerless() -> None:
 
 
 def answer() -> str:
-    """A digest of everything that small calls give, by two kernels and the exact sum."""
+    """A digest of all that a small call gives."""
     rng = np.random.default_rng(4)
     logits, targets = rng.standard_normal((300, 20)).astype(np.float32), rng.integers(0, 20, 300)
-    hashed = hashlib.sha256()
-    for options in ({}, {"softcap": 5.0}):
-        loss, grad = xent.value_and_grad(logits, targets, **options)
-        hashed.update(loss.tobytes() + grad.tobytes())
-    return hashed.hexdigest()
+    loss, grad = xent.value_and_grad(logits, targets, threads=1)
+    return hashlib.sha256(loss.tobytes() + grad.tobytes()).hexdigest()
+
+
+def light_answer() -> str:
+    """What one kernel gives that is compiled quickly."""
+    some = np.random.default_rng(4).random(50)
+    return str(launch.exact_sum(np.zeros(50, np.int64), np.empty(0), np.empty(0), some))
 
 
 def main(how: str) -> None:
@@ -74,11 +77,11 @@ def main(how: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     if how == "powerless":
         powerless()
-    found = KEPT | {"bits": answer()}
+    found = KEPT | {"bits": answer() if how == "wait" else light_answer()}
     if how == "full":
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     print(json.dumps(found))  # noqa: T201 -- to the test
 
 
 if __name__ == "__main__":
-    main((sys.argv[1:] or ["at once"])[0])
+    main(sys.argv[1])

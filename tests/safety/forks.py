@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,7 @@ def fork_amid_compiling() -> dict[str, Any]:
     worker.start()
     compiling.wait()
     while not _compiler_is_busy() and worker.is_alive():
-        pass
+        time.sleep(0.001)
     child = forked(another)
     worker.join()
     return {"before": before, "child": child, "wanted": another(), "same": wanted is launch.exact_sum}
