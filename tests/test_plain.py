@@ -5,7 +5,7 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
@@ -61,6 +61,7 @@ def test_both_ways_give_the_same_bits(taken, classes, dtype, smoothing):
     assert taken == [True, True, True]
 
 
+@settings(deadline=None)  # the first call of a kernel compiles it
 @given(st.integers(0, 2**31), st.sampled_from(sorted(DTYPES)), st.integers(1, 3000), st.integers(1, 40))
 def test_so_they_do_for_any_shape(seed, dtype, classes, rows):
     assert_same(*batch(seed, dtype, classes, rows))
@@ -88,6 +89,14 @@ def test_means_at_the_ends_of_float64(taken, scale):
     logits = np.array([[0.0, -745.0], [0.0, -scale if scale > 1.0 else -744.0], [0.0, -scale]])
     with np.errstate(over="ignore"):
         assert_same(logits, np.array([0, 0, 1]))
+    assert taken == [True, True, True]
+
+
+def test_many_rows_are_done_in_chunks(taken):
+    """And rows that are ignored, in some of them."""
+    logits, targets = batch(7, "float32", 3, 2 * _plain.CHUNK + 77)
+    targets[: _plain.CHUNK] = 1
+    assert_same(logits, targets)
     assert taken == [True, True, True]
 
 

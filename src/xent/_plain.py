@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from xent._kernels.cpu import fast, launch, plain, sums, threads
 from xent._kernels.cpu.jit import Function, array, compiled
+from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.select import choose
 from xent._small import small_mean
 from xent.core.batch import GRID, ratio
 from xent.core.spec import PYTORCH_IGNORE
 
 Array = NDArray[Any]
+CHUNK = 2**13  # rows done at a time: what is kept of them stays in the cache
 INT64 = np.dtype(np.int64)
 NO_WEIGHTS = np.empty(0)
 _dtypes: dict[np.dtype[Any], str] = {np.dtype(name): name for name in ("float16", "float32", "float64")}
@@ -85,19 +87,26 @@ def _mean(
 ) -> np.floating[Any] | None:
     """The same, of what is plain."""
     n, classes = logits.shape
-    name, index = _dtypes[logits.dtype], np.empty(n, np.int64)
+    name = _dtypes[logits.dtype]
     receive, add_losses, mean_of = _compiled(name)
-    count = receive(*fast.as_whole(name, logits, grad), labels, ignore_index is not None, ignore_index or 0, index)
+    ignores, ignored = ignore_index is not None, ignore_index or 0
+    count = receive(*fast.as_whole(name, logits, grad), labels, ignores, ignored)
     if count < 0:
         return None
     kernel, cuts, share = choose(name, classes).kernel, launch.cut_rows(n, classes, None), 1.0 / count
     limbs, odd = np.zeros((len(cuts), sums.LIMBS), np.int64), [0.0] * len(cuts)
 
-    def piece(k: int, lo: int, hi: int) -> None:
-        scale, losses, z_losses = np.full(hi - lo, share), np.empty(hi - lo), np.empty(hi - lo)
-        given = (logits[lo:hi], index[lo:hi], NO_WEIGHTS, scale, smoothing, 0.0, losses, z_losses, grad[lo:hi])
-        fast.run(kernel, name, *given, whole=grad.nbytes)
-        odd[k] = add_losses(losses, limbs[k])
+    def piece(k: int, first: int, last: int) -> None:
+        most = min(last - first, CHUNK)
+        scale, losses, z_losses = np.full(most, share), np.empty(most), np.empty(most)
+        for lo in range(first, last, CHUNK):
+            hi = min(lo + CHUNK, last)
+            index, m = labels[lo:hi], hi - lo
+            if count < n:
+                index = np.where(index == ignored, SKIPPED, index)
+            given = (logits[lo:hi], index, NO_WEIGHTS, scale[:m], smoothing, 0.0, losses[:m], z_losses[:m], grad[lo:hi])
+            fast.run(kernel, name, *given, whole=grad.nbytes)
+            odd[k] += add_losses(losses[:m], limbs[k])
 
     threads.run(piece, [(k, *cut) for k, cut in enumerate(cuts)])
     total, more = limbs[0] if len(cuts) == 1 else limbs.sum(axis=0), sum(odd)
@@ -112,7 +121,7 @@ def _compiled(name: str) -> tuple[Function, Function, Function]:
     source, vector, limbs = fast.AS_WHOLE.get(name, name), array("float64", 1), array("int64", 1, written=True)
     looked_at = (array(source, 2), array(source, 2))
     return (
-        compiled(plain.received, *looked_at, array("int64", 1), "boolean", "int64", limbs),
+        compiled(plain.received, *looked_at, array("int64", 1), "boolean", "int64"),
         compiled(plain.add_losses, vector, limbs),
         compiled(plain.mean_of, limbs, "int64", "float64"),
     )

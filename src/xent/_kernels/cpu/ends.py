@@ -61,13 +61,14 @@ def ends(top: Any, f: Any, smoothing: Any, each: Any, z_scale: Any) -> None:
     f[Z_LOSS].store(z_scale * lse * lse)
     pull = z_scale * 2.0 * lse * f[SCALE].load()
     whole = rest + 1.0 + poison
-    share = (w + pull) / whole
+    part = 1.0 / whole
+    share = (w + pull) * part
     f[FACTOR].store(share * unit)
     q_t = w * ((1.0 - smoothing) + each)
     others = w * (smoothing - each) + pull
     e_t = where(gap < 700.0, exp(0.0 - gap, 0.0 * each), 0.0)
     below_top = others * e_t - q_t * ((rest - e_t) + 1.0)
-    f[AT_TARGET].store(where(gap == 0.0, others - q_t * rest, below_top) / whole)
+    f[AT_TARGET].store(where(gap == 0.0, others - q_t * rest, below_top) * part)
     sure = where(gap == 0.0, 1.0, rest) < SURE
     f[AT_TOP].store(where(sure, share - w * each, NAN))
     f[PLUS].store(0.0 - w * each)

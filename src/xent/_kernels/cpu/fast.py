@@ -75,7 +75,7 @@ def _compiled(kernel: str, name: str) -> Function:
     if kernel == "narrow":
         from xent._kernels.cpu import narrow
 
-        return compiled(narrow.index_rows, *given, plane, plane, fields)
+        return compiled(narrow.index_rows, *given, plane, line, fields)
     if kernel == "wide":
         from xent._kernels.cpu import wide
 
@@ -114,18 +114,18 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def _narrow_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.fields import FIELDS
-    from xent._kernels.cpu.narrow import LANES
+    from xent._kernels.cpu.narrow import LANES, lines_for
 
-    return aligned((classes, LANES), dtype), aligned((7, LANES), dtype), aligned((FIELDS, LANES), FLOAT64)
+    return aligned((lines_for(classes), LANES), dtype), aligned((LANES,), dtype), aligned((FIELDS, LANES), FLOAT64)
 
 
 def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.fields import FIELDS
-    from xent._kernels.cpu.wide import group_of, room_for
+    from xent._kernels.cpu.wide import SPARE, group_of, room_for
 
     group = group_of(classes)
     return (
-        np.zeros((2, group * classes), dtype),
+        aligned((2, group * classes + SPARE), dtype),
         np.zeros((group, classes), dtype),
         np.zeros((FIELDS, room_for(classes))),
     )
@@ -133,5 +133,6 @@ def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
 
 def _long_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.long import FIELDS
+    from xent._kernels.cpu.wide import SPARE
 
-    return aligned((classes,), dtype), aligned((TILE,), dtype), aligned((FIELDS, -(-classes // TILE)), FLOAT64)
+    return aligned((classes + SPARE,), dtype), aligned((TILE,), dtype), aligned((FIELDS, -(-classes // TILE)), FLOAT64)

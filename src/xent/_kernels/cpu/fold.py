@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xent._kernels.cpu.machine import MachineVector, call, kind_of
+from xent._kernels.cpu.machine import MachineVector, call
 
 
 class Fold:
@@ -11,8 +11,7 @@ class Fold:
     sum      of float32 lanes: two are added (an error of half an ULP), then widened to float64; of float64 lanes: with
              the rounding errors of adding put back
     count    how many lanes fulfil a condition
-    largest  of floats, compared as whole numbers, which orders them: a maximum of floats that respects NaN is slow. A
-             NaN with a positive sign is larger than all else; one with a negative sign is not seen
+    largest  of floats; a NaN is not seen
     """
 
     def __init__(self, how: str, builder: Any) -> None:
@@ -30,8 +29,8 @@ class Fold:
         elif self.how == "count":
             self.type, start = ir.IntType(64), 0
         else:
-            bits = 32 if self.narrow else 64
-            self.type, start = ir.VectorType(ir.IntType(bits), width), -(2 ** (bits - 1))
+            element = ir.FloatType() if self.narrow else ir.DoubleType()
+            self.type, start = ir.VectorType(element, width), float("-inf")
         with self.builder.goto_entry_block():
             for _ in range(2 if self.how == "sum" and not self.narrow else 1):
                 place = self.builder.alloca(self.type)
@@ -56,7 +55,7 @@ class Fold:
             many = call(builder, f"llvm.ctpop.i{width}", mask.type, [mask])
             found = [builder.add(so_far[0].value, builder.zext(many, self.type))]
         elif self.how == "largest":
-            found = [so_far[0].called("llvm.smax", self.turned(value.cast("bitcast", self.whole))).value]
+            found = [(value > so_far[0]).chosen(value, so_far[0]).value]
         elif self.narrow:
             low, high = self.halves(value.value)
             found = [builder.fadd(so_far[0].value, builder.fpext(builder.fadd(low, high), self.type))]
@@ -67,17 +66,6 @@ class Fold:
             found = [total.value, (so_far[1] + lost).value]
         for place, new in zip(self.places, found, strict=True):
             builder.store(new, place)
-
-    @property
-    def whole(self) -> str:
-        """The integers of a float's size."""
-        return "int32" if self.narrow else "int64"
-
-    def turned(self, bits: MachineVector) -> MachineVector:
-        """Sign and magnitude as two's complement, and back."""
-        last = self.type.element.width - 1
-        found: MachineVector = bits ^ ((bits >> last) & (2**last - 1))
-        return found
 
     def halves(self, value: Any) -> tuple[Any, Any]:
         """First and second half of a vector."""
@@ -100,7 +88,7 @@ class Fold:
         while values[0].type.count > 1:
             (a, b), *errors = [self.halves(v) for v in values]
             if self.how == "largest":
-                values = [builder.select(builder.icmp_signed(">", a, b), a, b)]
+                values = [builder.select(builder.fcmp_ordered(">", a, b), a, b)]
             elif self.narrow:
                 values = [builder.fadd(a, b)]
             else:
@@ -114,7 +102,4 @@ class Fold:
                 return numbers[0]
             infinite = builder.fcmp_ordered("==", numbers[0], ir.Constant(numbers[0].type, float("inf")))
             return builder.select(infinite, numbers[0], builder.fadd(*numbers))  # inf - inf is no error of rounding
-        last, number = numbers[0].type.width - 1, numbers[0].type
-        sign = builder.and_(builder.ashr(numbers[0], number(last)), number(2**last - 1))
-        found = builder.bitcast(builder.xor(numbers[0], sign), kind_of("float32" if self.narrow else "float64"))
-        return builder.fpext(found, ir.DoubleType()) if self.narrow else found
+        return builder.fpext(numbers[0], ir.DoubleType()) if self.narrow else numbers[0]

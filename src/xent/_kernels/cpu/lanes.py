@@ -28,6 +28,7 @@ __all__ = [
     "WIDTH",
     "as_float",
     "bits_as",
+    "every",
     "narrowed",
     "sweep",
     "times_plus",
@@ -56,6 +57,11 @@ def bits_as(x: Any, dtype: str) -> Any:
 def as_float(x: Any, dtype: str) -> Any:
     """Lanes as float32 or float64: from integers or from the other float type."""
     return x.as_float(dtype) if isinstance(x, MachineVector) else np.asarray(x).astype(dtype)
+
+
+def every(x: Any, number: float) -> Any:
+    """The number in as many lanes as x has, of its type."""
+    return x.made(x.like(number)) if isinstance(x, MachineVector) else np.full_like(x, number)
 
 
 def dtype_of(x: Any) -> str:
@@ -108,7 +114,8 @@ def sweep(*folds: str, partial: tuple[str, ...] = (), whole: bool = False) -> Ca
     the "sum" of floats, the "count" of lanes that fulfil a condition, the "largest" float.
 
     With `whole` the length is a multiple of WIDTH (of DOUBLE_WIDTH where the first array is float64).
-    An argument may be two-dimensional: then lanes of its rows are to be had, `plane[k]`, in whole sweeps.
+    An argument may be two-dimensional: then lanes of its rows are to be had, `plane[k]` and `plane.over`, in whole
+    sweeps.
     Arrays named in `partial` may be shorter: their lanes are `present` in the first whole sixteens of them only.
     """
 
@@ -131,6 +138,13 @@ class ArrayPlane:
     def __getitem__(self, row: int) -> ArrayLanes:
         """The lanes of a row."""
         return ArrayLanes(self.array[row, : self.length])
+
+    def over(self, body: Body, *start: Any) -> tuple[Any, ...]:
+        """`body` on the lanes of every row, one after the other, and on what it gave for the row before."""
+        found = start
+        for row in range(self.array.shape[0]):
+            found = body(self[row], *found)
+        return found
 
 
 def _as_lanes(argument: Any, length: int) -> Any:
@@ -179,5 +193,5 @@ def _gathered(fold: str, parts: list[Any]) -> Any:
     if fold == "count":
         return int(np.count_nonzero(lanes))
     if fold == "largest":
-        return float(lanes.max())
+        return float(np.fmax.reduce(lanes, initial=-math.inf))  # a NaN is not seen
     return math.fsum(lanes.tolist()) if np.isfinite(lanes).all() else float(lanes.astype(np.float64).sum())

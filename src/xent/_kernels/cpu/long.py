@@ -32,17 +32,18 @@ from xent._kernels.cpu.terms import (
     SCALE,
     SPREAD,
     add,
+    carry,
+    carry_past,
     fill,
     fill_and_write,
-    finish,
     finish_less,
-    finish_past,
     floats,
     gaps,
     largest,
 )
-from xent._kernels.cpu.wide import head_of
+from xent._kernels.cpu.wide import SPARE, clear_of, head_of
 
+LEAST = (2.0**-126, 2.0**-900)  # factors below it are not multiplied by in one step: float32, float64
 LOG2 = 0.6931471805599453
 TOP, REST, LOST, BELOW, BASE, SHIFT, FACTOR, LOW, FIELDS = range(9)  # what is known of a tile, (FIELDS, tiles) float64
 
@@ -115,21 +116,23 @@ def one_factor(s):
 
 
 def index_rows(
-    logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad, terms, copy, s, past_the_cache
+    logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad, room_for_terms, copy, s, past_the_cache
 ):
     """Loss and gradient of rows for class indices, of any V.
 
     Arguments as `wide.index_rows`, but for the rooms:
 
-    terms  (V,) float32; float64 for float64 logits. Room.
+    room_for_terms  (V + SPARE,) float32; float64 for float64 logits. Room.
     copy   (TILE,) dtype of terms. Room for logits as floats, written for halves.
     s      (FIELDS, tiles) float64. Room.
     """
     classes, double = logits.shape[1], copy.itemsize == 8
     tiles, unit, width = s.shape[1], unit_of(double), DOUBLE_WIDTH if double else WIDTH
     with_grad, halves = grad.shape[0] > 0, logits.itemsize == 2
+    skew = clear_of(room_for_terms[:SPARE], logits[0]) if index.shape[0] else 0
+    terms = room_for_terms[skew : skew + classes]
     pending, t_pending, g_pending = -1, 0, 0.0  # a row whose gradient is still in terms, but for its target
-    head, high, low, by, x_t = 0, 1.0, 0.0, 1.0, 0.0
+    head, high, low, x_t = 0, 1.0, 0.0, 0.0
     for i in range(index.shape[0]):
         t = index[i]
         if t == SKIPPED:
@@ -138,9 +141,12 @@ def index_rows(
                 grad[i, :] = 0
             continue
         if pending >= 0:
+            first = head_of(grad[pending])
+            head = first + clear_of(grad[pending, first:], logits[i])
             tail = head + (classes - head) // width * width
-            finish(terms[:head], grad[pending, :head], high, low, by)
-            finish(terms[tail:], grad[pending, tail:], high, low, by)
+            carry(terms[:first], grad[pending, :first], high, low)
+            carry_past(terms[first:head], grad[pending, first:head], high, low)
+            carry(terms[tail:], grad[pending, tail:], high, low)
         for k in range(tiles):
             lo, hi = k * TILE, min(k * TILE + TILE, classes)
             source, room, ready = logits[i, lo:hi], terms[lo:hi], copy[: hi - lo]
@@ -153,7 +159,7 @@ def index_rows(
                 first = min(head + lo, classes)
                 last = min(head + hi, classes)
                 total, tops = fill_and_write(
-                    x, room, terms[first:last], grad[pending, first:last], top, least, base, bias, high, low, by
+                    x, room, terms[first:last], grad[pending, first:last], top, least, base, bias, high, low
                 )
             elif with_grad:
                 total, tops = fill(x, room, top, least, base, bias)
@@ -173,25 +179,27 @@ def index_rows(
         )
         if not with_grad:
             continue
-        high, low, by, place = s[FACTOR, 0], s[LOW, 0], unit, -1
+        high, low, place = s[FACTOR, 0] * unit, s[LOW, 0] * unit, -1
         if at_top == at_top:  # not NaN
             place = place_of_top(logits[i], copy, highest)
-        if halves or smoothing != 0.0 or place >= 0 or not one_factor(s):
+        tiny = not abs(high) >= (LEAST[1] if double else LEAST[0])  # or NaN
+        if halves or smoothing != 0.0 or place >= 0 or tiny or not one_factor(s):
             for k in range(tiles):
                 room = terms[k * TILE : min(k * TILE + TILE, classes)]
                 finish_less(room, room, s[FACTOR, k], s[LOW, k], unit, plus)
             if place >= 0:
                 terms[place] = at_top
             terms[t] = g_t
-            high, low, by = 1.0, 0.0, 1.0
+            high, low = 1.0, 0.0
         if past_the_cache and not halves:
-            pending, t_pending, g_pending, head = i, t, g_t, head_of(grad[i])
+            pending, t_pending, g_pending = i, t, g_t
             continue
-        finish(terms, grad[i], high, low, by)
+        carry(terms, grad[i], high, low)
         if not halves:
             grad[i, t] = g_t
     if pending >= 0:
-        finish(terms[:head], grad[pending, :head], high, low, by)
-        finish_past(terms[head:], grad[pending, head:], high, low, by)
+        head = head_of(grad[pending])
+        carry(terms[:head], grad[pending, :head], high, low)
+        carry_past(terms[head:], grad[pending, head:], high, low)
         grad[pending, t_pending] = g_pending
     fence()

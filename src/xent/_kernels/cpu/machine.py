@@ -214,18 +214,43 @@ class MachineLanes:
 
         place = self.builder.gep(self.first, [ir.Constant(ir.IntType(64), ahead)])
         given = [self.builder.bitcast(place, ir.IntType(8).as_pointer())]
-        given += [ir.Constant(ir.IntType(32), k) for k in (0, 3, 1)]  # for reading, to stay, data
+        given += [ir.Constant(ir.IntType(32), k) for k in (0, 2, 1)]  # for reading, into the second-level cache, data
         call(self.builder, "llvm.prefetch.p0i8", ir.VoidType(), given)
 
 
 class MachinePlane:
     """The rows of a two-dimensional array argument, sixteen elements of each."""
 
-    def __init__(self, builder: Any, pointer: Any, dtype: str, width: int, place: Any, length: Any) -> None:
+    def __init__(self, builder: Any, pointer: Any, dtype: str, width: int, place: Any, shape: tuple[Any, Any]) -> None:
         self.builder, self.pointer, self.dtype = builder, pointer, dtype
-        self.width, self.place, self.length = width, place, length
+        self.width, self.place = width, place
+        self.rows, self.length = shape
 
     def __getitem__(self, row: int) -> MachineLanes:
         """The lanes of a row."""
-        start = self.builder.gep(self.pointer, [self.builder.mul(self.length, self.length.type(row))])
+        return self._lanes(self.length.type(row))
+
+    def _lanes(self, row: Any) -> MachineLanes:
+        start = self.builder.gep(self.pointer, [self.builder.mul(self.length, row)])
         return MachineLanes(self.builder, start, self.dtype, self.width, self.place, None, present=True)
+
+    def over(self, body: Any, *start: MachineVector) -> tuple[MachineVector, ...]:
+        """`body` on the lanes of every row, one after the other, and on what it gave for the row before."""
+        builder, number = self.builder, self.length.type
+        before = builder.block
+        inside, after = builder.append_basic_block("row"), builder.append_basic_block("rows")
+        builder.branch(inside)
+        builder.position_at_end(inside)
+        row = builder.phi(number)
+        row.add_incoming(number(0), before)
+        carried = [builder.phi(vector.value.type) for vector in start]
+        for phi, vector in zip(carried, start, strict=True):
+            phi.add_incoming(vector.value, before)
+        found = body(self._lanes(row), *(MachineVector(builder, phi) for phi in carried))
+        following = builder.add(row, number(1))
+        row.add_incoming(following, builder.block)
+        for phi, vector in zip(carried, found, strict=True):
+            phi.add_incoming(vector.value, builder.block)
+        builder.cbranch(builder.icmp_signed("<", following, self.rows), inside, after)
+        builder.position_at_end(after)
+        return tuple(found)

@@ -9,7 +9,6 @@ import math
 import numpy as np
 
 from xent._kernels.cpu.jit import inner
-from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.sums import GRID, LIMBS, deposit
 
 BITS = 62  # of a quotient that are looked at before it is rounded: they fit an int64
@@ -61,28 +60,23 @@ def divided(limbs, divisor):
     return math.ldexp(np.float64(whole), 9 - taken + 32 * (top - 1) + GRID)
 
 
-def received(logits, grad, targets, ignores, ignored, index):
+def received(logits, grad, targets, ignores, ignored):
     """How many rows count; -1: none, or a label is no class, or grad overlaps what is read without being the logits.
 
     logits   (N, V) any floats. Only looked at: where it lies.
     grad     (N, V) dtype of logits; or (0, 0). Only looked at.
     targets  (N,) int64. Read.
     ignores, ignored  whether a target is left out, and which: boolean, int64.
-    index    (N,) int64: the class, SKIPPED for an ignored row. Written.
     """
     n, classes, count, good = targets.shape[0], logits.shape[1], 0, True
     if ignores:
         for i in range(n):
-            t = targets[i]
-            counts = t != ignored
-            good &= not counts or 0 <= t < classes
+            counts = targets[i] != ignored
+            good &= not counts or 0 <= targets[i] < classes
             count += counts
-            index[i] = t if counts else SKIPPED
     else:
         for i in range(n):
-            t = targets[i]
-            good &= 0 <= t < classes
-            index[i] = t
+            good &= 0 <= targets[i] < classes
         count = n
     if grad.shape[0] and (overlap(grad, targets) or (overlap(grad, logits) and grad.ctypes.data != logits.ctypes.data)):
         good = False

@@ -43,7 +43,11 @@ def mean(logits, targets, ignores, ignored, grad):
     if grad.shape[0] and (overlap(grad, targets) or (overlap(grad, logits) and grad.ctypes.data != logits.ctypes.data)):
         return False, np.float32(0.0)
     scale, losses, z_losses = np.full(n, 1.0 / count), np.empty(n), np.empty(n)
-    rooms = np.zeros((classes, LANES), np.float32), np.zeros((7, LANES), np.float32), np.zeros((FIELDS, LANES))
+    rooms = (
+        np.zeros((narrow.lines_for(classes), LANES), np.float32),
+        np.zeros(LANES, np.float32),
+        np.zeros((FIELDS, LANES)),
+    )
     run_narrow(logits, index, np.empty(0), scale, 0.0, 0.0, losses, z_losses, grad, rooms[0], rooms[1], rooms[2])
     limbs, odd = np.zeros(LIMBS, np.int64), 0.0
     for i in range(n):

@@ -27,7 +27,8 @@ def swept(body: Callable[..., Any], folds: Sequence[str], partial: Sequence[str]
             for kind, part in zip(given, parts, strict=True):
                 if isinstance(kind, types.Array):
                     array = context.make_array(kind)(context, builder, value=part)
-                    plain += [array.data, builder.extract_value(array.shape, kind.ndim - 1)]
+                    plain.append(array.data)
+                    plain += [builder.extract_value(array.shape, axis) for axis in range(kind.ndim)]
                     names.append(("plane " if kind.ndim > 1 else "") + str(kind.dtype))
                 else:
                     plain.append(part)
@@ -142,7 +143,8 @@ class _Arguments:
                 vector = builder.shuffle_vector(one, none, ir.Constant(zeros, [0] * width))
                 self.parts.append(MachineVector(builder, vector))
             elif name.startswith("plane "):
-                self.parts.append((values.pop(0), name.removeprefix("plane "), values.pop(0)))
+                pointer, shape = values.pop(0), (values.pop(0), values.pop(0))
+                self.parts.append((pointer, name.removeprefix("plane "), shape))
             else:
                 pointer, length = values.pop(0), values.pop(0)
                 self.parts.append((pointer, name, argument in partial))
@@ -160,7 +162,7 @@ class _Arguments:
             if isinstance(third, bool):  # whether the array is partial
                 there = present or not third
                 found.append(MachineLanes(self.builder, pointer, dtype, self.width, place, mask, present=there))
-            else:  # the length of a plane's rows
+            else:  # the shape of a plane
                 found.append(MachinePlane(self.builder, pointer, dtype, self.width, place, third))
         return found
 

@@ -42,9 +42,9 @@ def fill(x: Any, terms: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
 
 @sweep("sum", "count", partial=("old", "out"))
 def fill_and_write(
-    x: Any, terms: Any, old: Any, out: Any, top: Any, least: Any, base: Any, bias: Any, factor: Any, low: Any, unit: Any
+    x: Any, terms: Any, old: Any, out: Any, top: Any, least: Any, base: Any, bias: Any, factor: Any, low: Any
 ) -> Any:
-    """The same; and meanwhile old × (factor + low) × unit, what the row before has left, to out, past the cache.
+    """The same; and meanwhile old × (factor + low), what the row before has left, to out, past the cache.
 
     All is loaded before anything is stored: a load behind a store whose address has the same last 12 bits waits for it.
     """
@@ -54,7 +54,20 @@ def fill_and_write(
     found = term_of(logit, least, base, bias)
     terms.store(found)
     if out.present:
-        store_float(out, finished(before, factor, low, unit), past_the_cache=True)
+        store_float(out, carried(before, factor, low), past_the_cache=True)
+    return others(logit, top, found)
+
+
+@sweep("sum", "count", partial=("old", "out"))
+def fill_and_copy(x: Any, terms: Any, old: Any, out: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
+    """The same of what is finished already."""
+    x.prefetch(AHEAD)
+    logit = x.load(-math.inf)
+    before = old.load() if out.present else None
+    found = term_of(logit, least, base, bias)
+    terms.store(found)
+    if out.present:
+        store_float(out, before, past_the_cache=True)
     return others(logit, top, found)
 
 
@@ -99,13 +112,25 @@ def finish_less(terms: Any, out: Any, factor: Any, low: Any, unit: Any, plus: An
 
 
 @sweep()
-def finish_past(terms: Any, out: Any, factor: Any, low: Any, unit: Any) -> None:
-    """The same as finish, past the cache; out begins at a multiple of 64 bytes."""
-    store_float(out, finished(terms.load(), factor, low, unit), past_the_cache=True)
+def carry(terms: Any, out: Any, factor: Any, low: Any) -> None:
+    """terms × (factor + low) into out."""
+    store_float(out, carried(terms.load(), factor, low))
+
+
+@sweep()
+def carry_past(terms: Any, out: Any, factor: Any, low: Any) -> None:
+    """The same, past the cache; out begins at a multiple of 64 bytes."""
+    store_float(out, carried(terms.load(), factor, low), past_the_cache=True)
+
+
+def carried(term: Any, factor: Any, low: Any) -> Any:
+    """Lanes of term × (factor + low), where the factor is a normal number; low is 0 in float32."""
+    dtype = dtype_of(term)
+    return times_plus(term, factor, term * low) if dtype == "float64" else term * as_float(factor, dtype)
 
 
 def finished(term: Any, factor: Any, low: Any, unit: Any) -> Any:
-    """Lanes of term × (factor + low) × unit; low is 0 in float32."""
+    """Lanes of term × (factor + low) × unit, also where factor × unit is tiny; low is 0 in float32."""
     dtype = dtype_of(term)
     factor, low, unit = factor * 2.0**GUARD, low * 2.0**GUARD, unit * 2.0**-GUARD
     product = term * as_float(factor, dtype)

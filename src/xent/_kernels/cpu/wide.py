@@ -48,9 +48,22 @@ from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.scalar import RowState, two_product
 from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import SCALE as POWER
-from xent._kernels.cpu.terms import add, fill, fill_and_write, finish, finish_less, finish_past, floats, gaps, largest
+from xent._kernels.cpu.terms import (
+    add,
+    carry,
+    carry_past,
+    fill,
+    fill_and_copy,
+    finish,
+    finish_less,
+    floats,
+    gaps,
+    largest,
+)
 
-ROOM = 8192  # elements a group may have: their terms stay in the cache, twice
+PAGE, APART = 4096, 1024  # bytes
+SPARE = 1024  # elements more than there are terms, so that they can begin where they hold up no logits
+ROOM = 4096  # elements a group may have: their terms stay in the cache, twice
 
 
 def group_of(classes: int) -> int:
@@ -67,6 +80,19 @@ def room_for(classes: int) -> int:
 def head_of(out):
     """How many elements lie before the first multiple of 64 bytes."""
     return min(out.shape[0], (-out.ctypes.data) % LINE // out.itemsize)
+
+
+@inner
+def clear_of(written, read):
+    """How many elements of `written` to write before the others, lest what is written then holds up what is read.
+
+    Both are gone through at one pace. A load waits for a store before it whose address has the same last 12 bits, until
+    that has left the store buffer: so what is written runs a quarter of these 4096 bytes ahead of what is read.
+    """
+    between = (written.ctypes.data - read.ctypes.data) % PAGE
+    if APART <= between <= PAGE - LINE:
+        return 0
+    return min(written.shape[0], ((APART - between) % PAGE + LINE - 1) // LINE * LINE // written.itemsize)
 
 
 @inner
@@ -135,7 +161,7 @@ def index_rows(
     z_losses       (N,) float64, z_scale·lse². Written.
     grad           (N, V) dtype of logits; may be `logits`; or (0, 0). Written.
     flat           (N·V,), grad's elements; or (0,). Written.
-    rooms          (2, group·V) float32; float64 for float64 logits. Room for terms.
+    rooms          (2, group·V + SPARE) float32; float64 for float64 logits. Room for terms.
     copies         (group, V) dtype of rooms. Room for logits as floats, written for halves.
     f              (FIELDS, room_for(V)) float64. Room.
     past_the_cache whether the gradient is written past the cache.
@@ -146,12 +172,15 @@ def index_rows(
     classes, double = logits.shape[1], copies.itemsize == 8
     group, unit, width = copies.shape[0], unit_of(double), DOUBLE_WIDTH if double else WIDTH
     with_grad, halves = grad.shape[0] > 0, logits.itemsize == 2
-    pending, waiting, side = 0, 0, 0  # elements of the other room that are still to be written: [pending, waiting)
+    pending, waiting, side = 0, 0, 1  # elements of the other room that are still to be written: [pending, waiting)
     place = 0  # where they belong in flat, less pending
     f[:] = 0.0
+    terms = rooms[0]
     for lo in range(0, index.shape[0], group):
         n = min(group, index.shape[0] - lo)
-        terms, old, side = rooms[side], rooms[1 - side], 1 - side
+        old, side = terms, 1 - side
+        skew = clear_of(rooms[side, :SPARE], logits[lo])
+        terms = rooms[side, skew : skew + group * classes]
         for r in range(n):
             t = index[lo + r]
             f[SCALE, r] = scale[lo + r]
@@ -175,12 +204,10 @@ def index_rows(
             top, least, base, bias = f[TOP, r], f[LEAST, r], f[BASE, r], f[BIAS, r]
             if pending < waiting:
                 part, out = old[pending:waiting], flat[place + pending : place + waiting]
-                f[TOTAL, r], f[TOPS, r] = fill_and_write(
-                    x, room, part, out, top, least, base, bias, 1.0, 0.0, 1.0
-                )  # fmt: skip
+                f[TOTAL, r], f[TOPS, r] = fill_and_copy(x, room, part, out, top, least, base, bias)
                 pending += min(classes // width, (waiting - pending) // width) * width
                 if waiting - pending < width:
-                    finish(old[pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0, 1.0)
+                    carry(old[pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0)
                     pending = waiting
             elif with_grad:
                 f[TOTAL, r], f[TOPS, r] = fill(x, room, top, least, base, bias)
@@ -189,7 +216,7 @@ def index_rows(
             if smoothing != 0.0:
                 f[BELOW, r] = gaps(x, top)
         if pending < waiting:
-            finish_past(old[pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0, 1.0)
+            carry_past(old[pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0)
         ends_of(copies, f, n, classes, smoothing, z_scale)
         for r in range(n):
             losses[lo + r], z_losses[lo + r] = f[LOSS, r], f[Z_LOSS, r]
@@ -220,12 +247,15 @@ def index_rows(
             if top >= 0:
                 room[top] = f[AT_TOP, r]
             if not past_the_cache:
-                finish(room, grad[lo + r], 1.0, 0.0, 1.0)
+                carry(room, grad[lo + r], 1.0, 0.0)
         if past_the_cache:
             waiting = n * classes
-            pending = min(waiting, head_of(flat[place:]))
-            finish(terms[:pending], flat[place : place + pending], 1.0, 0.0, 1.0)
+            first = min(waiting, head_of(flat[place:]))
+            carry(terms[:first], flat[place : place + first], 1.0, 0.0)
+            pending = first + clear_of(flat[place + first : place + waiting], logits[min(lo + n, index.shape[0] - 1)])
+            pending -= (pending - first) % width
+            carry_past(terms[first:pending], flat[place + first : place + pending], 1.0, 0.0)
     if pending < waiting:
-        finish_past(rooms[1 - side][pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0, 1.0)
+        carry_past(terms[pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0)
     if past_the_cache:
         fence()
