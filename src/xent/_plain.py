@@ -90,7 +90,7 @@ def _mean(
     name = _dtypes[logits.dtype]
     receive, add_losses, mean_of = _compiled(name)
     ignores, ignored = ignore_index is not None, ignore_index or 0
-    count = receive(*fast.as_whole(name, logits, grad), labels, ignores, ignored)
+    count = int(receive(*fast.as_whole(name, logits, grad), labels, ignores, ignored))
     if count < 0:
         return None
     kernel, cuts, share = choose(name, classes).kernel, launch.cut_rows(n, classes, None), 1.0 / count
