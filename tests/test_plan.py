@@ -44,10 +44,12 @@ def test_the_words_of_a_plan():
 
 def test_probability_rows_are_said():
     q = np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 0.0]])
-    assert xent.plan(np.zeros((3, 2)), q, threads=1).sentences[2] == (
-        "1 of 2 rows are probabilities: rows, apart from the others."
-    )
-    assert xent.plan(np.zeros((1, 2)), q[:1]).kernel == "rows"
+    soft = "soft: probability rows of 2 classes: SIMD along the row, the targets read twice."
+    assert xent.plan(np.zeros((3, 2)), q, threads=1).sentences[2] == f"1 of 2 rows are done apart, by {soft}"
+    assert str(xent.plan(np.zeros((1, 2)), q[:1], threads=1)) == f"{soft}\n1 thread: 2 logits."
+    weighted = xent.plan(np.zeros((1, 2)), q[:1], weight=[1.0, 2.0])
+    assert weighted.kernel == "rows"
+    assert str(weighted).startswith("rows: probability rows with class weights, or weights of an unusual size: row by")
 
 
 def test_a_plan_checks_as_the_loss_does():

@@ -1,13 +1,12 @@
 """The door of every front end on arrays: shapes, axes, dtypes, labels and weights are checked before a kernel runs."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xent._kernels.cpu import launch, layout
+from xent._kernels.cpu import launch
 from xent._kernels.cpu.rows import SKIPPED
 from xent.core import errors
 from xent.core.spec import PYTORCH_IGNORE, Denominator, Spec
@@ -260,20 +259,12 @@ def overlaps_itself(array: Array) -> bool:
     return False
 
 
-def weigh_probabilities(q: Array, rows: int, class_weight: NDArray[np.float64], spec: Spec) -> tuple[Any, ...]:
+def weigh_probabilities(q: Array, rows: int, class_weight: NDArray[np.float64], spec: Spec) -> launch.Weights:
     """index, mass, factor and row weight of every probability row. TargetError."""
-    index, mass = np.empty(rows, np.int64), np.empty(rows)
-    factor, row_weight = np.empty(rows), np.empty(rows)
-    bad, first = 0, None
-    for lo, hi, piece in pieces(q, rows):
-        outputs = (index[lo:hi], mass[lo:hi], factor[lo:hi], row_weight[lo:hi])
-        where, count = launch.weigh(piece, class_weight, spec.label_smoothing, *outputs)
-        if count and first is None:
-            first = lo * q.shape[-1] + where
-        bad += count
-    if first is not None:
+    found, bad, first = launch.weigh(q, rows, class_weight, spec.label_smoothing, spec.threads)
+    if bad:
         raise errors.bad_probability(bad, *place(q, first, spec.axis))
-    return index, mass, factor, row_weight
+    return found
 
 
 def place(q: Array, flat: int, axis: int) -> tuple[tuple[int, ...], float]:
@@ -283,10 +274,3 @@ def place(q: Array, flat: int, axis: int) -> tuple[tuple[int, ...], float]:
     last = where.pop()
     where.insert(axis % q.ndim, last)
     return tuple(where), came
-
-
-def pieces(array: Array, rows: int) -> Iterator[tuple[int, int, Array]]:
-    """(first row, row after the last, float64 C-contiguous rows) over an array whose class axis is the last."""
-    reader = layout.Reader(array, np.dtype(np.float64))
-    for lo, hi in reader.cuts(0, rows):
-        yield lo, hi, reader.read(lo, hi)

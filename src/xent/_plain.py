@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from xent._kernels.cpu import fast, launch, plain, sums, threads
+from xent._kernels.cpu import fast, launch, plain, split, sums, threads
 from xent._kernels.cpu.jit import Function, array, compiled
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.select import choose
@@ -94,6 +94,8 @@ def _mean(
     if count < 0:
         return None
     kernel, cuts, share = choose(name, classes).kernel, launch.cut_rows(n, classes, None), 1.0 / count
+    alone = split.worth_it(kernel, n, classes, launch.available())
+    cuts = [(0, n)] if alone else cuts
     limbs, odd = np.zeros((len(cuts), sums.LIMBS), np.int64), [0.0] * len(cuts)
 
     def piece(k: int, first: int, last: int) -> None:
@@ -105,7 +107,10 @@ def _mean(
             if count < n:
                 index = np.where(index == ignored, SKIPPED, index)
             given = (logits[lo:hi], index, NO_WEIGHTS, scale[:m], smoothing, 0.0, losses[:m], z_losses[:m], grad[lo:hi])
-            fast.run(kernel, name, *given, whole=grad.nbytes)
+            if alone:
+                split.run(name, *given, whole=grad.nbytes, count=launch.available())
+            else:
+                fast.run(kernel, name, *given, whole=grad.nbytes)
             odd[k] += add_losses(losses[:m], limbs[k])
 
     threads.run(piece, [(k, *cut) for k, cut in enumerate(cuts)])

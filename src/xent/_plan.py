@@ -7,17 +7,16 @@ from numpy.typing import ArrayLike
 
 from xent import _door
 from xent._call import rows_of, spec_of
-from xent._kernels.cpu import fast, launch
+from xent._kernels.cpu import fast, launch, split
 from xent._kernels.cpu.layout import Reader
-from xent._kernels.cpu.rows import PROBABILITIES, SKIPPED
-from xent._kernels.cpu.select import Choice, choose
+from xent._kernels.cpu.rows import SKIPPED
 from xent.core.spec import quotes_options
 
 
 class Plan(NamedTuple):
     """What a call will do; printed, its sentences."""
 
-    kernel: str  # "narrow", "wide", "long" or "rows"
+    kernel: str  # "narrow", "wide", "long", "soft" or "rows"
     threads: int
     sentences: tuple[str, ...]
 
@@ -70,18 +69,19 @@ def plan(
     batch = _door.receive(logits, targets, weight, sample_weight, spec)
     given = rows_of(batch, spec, np.ones(batch.rows))
     classes, size = batch.logits.shape[-1], batch.rows * batch.logits.shape[-1]
-    choice = choose(batch.logits.dtype.name, classes, given.hindrances())
-    soft = int(np.count_nonzero(given.classes == PROBABILITIES))
     counts = int(np.count_nonzero(given.classes != SKIPPED))
-    if soft and soft == counts:
-        choice = Choice("rows", "probability rows: row by row, in float64 inside")
-    many = len(launch.cut_rows(batch.rows, classes, threads))
+    (choice, _), *ways = launch.ways_of(batch.logits.dtype.name, classes, given)
+    direct, limit = Reader(batch.logits, batch.dtype).direct, threads or launch.available()
+    shared = direct and split.worth_it(choice.kernel, batch.rows, classes, limit)
+    many = limit if shared else len(launch.cut_rows(batch.rows, classes, threads))
     said = [f"{choice.kernel}: {choice.why}.", f"{many} thread{'s' * (many > 1)}: {size} logits."]
-    if 0 < soft < counts:
-        said.append(f"{soft} of {counts} rows are probabilities: rows, apart from the others.")
+    if shared:
+        said.append("Few rows of very many classes: one after the other, each by all threads.")
+    for way, mask in ways:
+        said.append(f"{np.count_nonzero(mask)} of {counts} rows are done apart, by {way.kernel}: {way.why}.")
     if choice.kernel != "rows" and fast.past_the_cache(size * batch.dtype.itemsize, classes):
         said.append("The gradient is larger than the cache: it is written past it.")
-    if not Reader(batch.logits, batch.dtype).direct:
+    if not direct:
         said.append("The logits are not C-contiguous, aligned, of native byte order: they are copied in pieces.")
     if set(spec.returns) - {"sum", "denominator", "z_loss"} and choice.kernel != "rows":
         said.append("What `returns` asks for is computed by the kernel rows, before the loss.")

@@ -51,6 +51,31 @@ def run(
         _compiled(kernel, name)(*given, *rooms, past)
 
 
+def run_soft(
+    name: str,
+    logits: Array,
+    q: Array,
+    index: NDArray[np.int64],
+    mass: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    smoothing: float,
+    z_scale: float,
+    losses: NDArray[np.float64],
+    z_losses: NDArray[np.float64],
+    grad: Array,
+    *,
+    whole: int,
+) -> None:
+    """The same for probability rows q (n, V), C-contiguous, of any of the dtypes."""
+    of_targets, classes = q.dtype.name, logits.shape[1]
+    rooms = _rooms("soft", "float64" if name == "float64" else "float32", classes)
+    past = past_the_cache(whole, classes)
+    logits, grad = as_whole(name, logits, grad)
+    q, _ = as_whole(of_targets, q, q)
+    given = (logits, q, index, mass, scale, smoothing, z_scale, losses, z_losses, grad)
+    _compiled_soft(name, of_targets)(*given, *rooms, past)
+
+
 def as_whole(name: str, logits: Array, grad: Array) -> tuple[Array, Array]:
     """The same arrays as kernels take them: halves as whole numbers of the same bits."""
     if name not in AS_WHOLE:
@@ -85,6 +110,21 @@ def _compiled(kernel: str, name: str) -> Function:
     return compiled(long.index_rows, *given, line, line, fields, "boolean")
 
 
+@cache
+def _compiled_soft(name: str, of_targets: str) -> Function:
+    """The kernel of probability rows, for logits of a dtype and targets of another."""
+    from xent._kernels.cpu import soft
+
+    source, room = AS_WHOLE.get(name, name), "float64" if name == "float64" else "float32"
+    vector, vector_out = array("float64", 1), array("float64", 1, written=True)
+    return compiled(
+        soft.probability_rows,
+        *(array(source, 2), array(AS_WHOLE.get(of_targets, of_targets), 2), array("int64", 1), vector, vector),
+        *("float64", "float64", vector_out, vector_out, array(source, 2, written=True)),
+        *(array(room, 1, written=True), array(room, 2, written=True), array("float64", 2, written=True), "boolean"),
+    )
+
+
 def _rooms(kernel: str, room: str, classes: int) -> tuple[Array, ...]:
     """A kernel's scratch, kept for this thread's next call of the same kernel."""
     key = (kernel, room, classes)
@@ -95,9 +135,20 @@ def _rooms(kernel: str, room: str, classes: int) -> tuple[Array, ...]:
     return rooms
 
 
+def room_for_terms(room: str, classes: int) -> Array:
+    """A scratch of one row, kept in the same way."""
+    return _rooms("split", room, classes)[0]
+
+
 def _made(kernel: str) -> Callable[[np.dtype[Any], int], tuple[Array, ...]]:
     """How to make a kernel's scratch, for a dtype and a number of classes."""
-    return {"narrow": _narrow_rooms, "wide": _wide_rooms, "long": _long_rooms}[kernel]
+    return {
+        "narrow": _narrow_rooms,
+        "wide": _wide_rooms,
+        "long": _long_rooms,
+        "soft": _soft_rooms,
+        "split": _split_rooms,
+    }[kernel]
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -129,6 +180,22 @@ def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
         np.zeros((group, classes), dtype),
         np.zeros((FIELDS, room_for(classes))),
     )
+
+
+def _soft_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
+    from xent._kernels.cpu.fields import FIELDS
+    from xent._kernels.cpu.wide import group_of, room_for
+
+    group = group_of(classes)
+    return (
+        aligned((group * classes,), dtype),
+        aligned((group, classes), dtype),
+        aligned((FIELDS, room_for(classes)), FLOAT64),
+    )
+
+
+def _split_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
+    return (aligned((classes,), dtype),)
 
 
 def _long_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:

@@ -10,14 +10,16 @@
     TOPS,       # how many logits are at the top
     X_T,        # the target's logit
     BELOW,      # sum of top - x; with smoothing
+    MASS,       # sum of a probability row
     WEIGHT,     # class weight × scale
     SCALE,      # sample weight / denominator
     LOSS, Z_LOSS,
     FACTOR,     # what a term × 2**-scale is multiplied by
     LOW,        # what rounding lost of it; before that, of WEIGHT
     AT_TARGET,  # the gradient there
-    AT_TOP,     # the gradient at a maximum that is not the target, in a sure row; else NaN: it needs no care
+    AT_TOP,     # the gradient at a maximum that is not the target (of a probability row: the rest) in a sure row; else
+                # NaN: it needs no care
     PLUS,       # what is added to the gradient of every class: smoothing's part
     FIELDS,
-) = range(19)
+) = range(20)
 # fmt: on

@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xent._kernels.cpu import fast, sums, targets, threads
+from xent._kernels.cpu import fast, split, sums, targets, threads
 from xent._kernels.cpu import rows as row_kernels
 from xent._kernels.cpu.jit import Function, array, compiled
 from xent._kernels.cpu.layout import Reader, Writer
 from xent._kernels.cpu.rows import PROBABILITIES, SKIPPED
-from xent._kernels.cpu.select import Choice, choose
+from xent._kernels.cpu.select import GENERAL, Choice, choose, choose_soft
 from xent.core.batch import units
 from xent.core.row import NO_CAP
 
 Array = NDArray[Any]
 SERIAL = 2**15  # elements below which a second thread costs more than it saves
+MODERATE = {"float32": (2.0**-60, 2.0**30), "float64": (2.0**-700, 2.0**700)}  # weights that kernels on vectors take
+Weights = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 NO_ROWS = np.empty((0, 0))
 NO_EXTRAS = (np.empty((0, 0)), np.empty(0, np.int64))
 
@@ -75,50 +77,52 @@ class Results(NamedTuple):
 def run_rows(logits: Array, given: Rows, grad: Array | None, *, extras: bool, thread_limit: int | None) -> Results:
     """Run the kernels over all rows of logits (*shape, V); grad, of the same shape, is written.
 
-    Rows of probabilities, and rows whose factor is huge, are for the kernel "rows" alone; whichever of the two kinds is
-    rarer is copied and done apart, so that a row goes one way whatever is beside it.
+    A row goes one way whatever is beside it: those that most rows do not go with are copied and done apart.
     """
-    n, hindrances = given.classes.size, given.hindrances()
-    choice, general = choose(logits.dtype.name, logits.shape[-1], hindrances), Choice("rows", "")
-    results = Results.room(n, extras=extras)
-    apart = np.zeros(n, bool) if hindrances else _apart(given, logits.dtype)
-    others = ~apart & (given.classes != SKIPPED)
-    if choice.kernel == "rows" or not others.any():
-        _run(general, logits, given, grad, results, thread_limit)
-        return results
-    if extras:  # by "rows", which alone has them; loss and gradient are what they are without
-        _run(general, logits, given, None, results, thread_limit)
-    without = results._replace(extras=results.extras[:0], predicted=results.predicted[:0])
-    if not apart.any():
-        _run(choice, logits, given, grad, without, thread_limit)
-        return results
-    rare, common, few = general, choice, apart
-    if np.count_nonzero(apart) > np.count_nonzero(others):
-        rare, common, few = choice, general, others
-    where = np.flatnonzero(few)
-    at = np.unravel_index(where, logits.shape[:-1])
-    some = given._replace(q=None).part(where)
-    if given.q is not None:
-        some = some._replace(q=given.q[at])
-    part, copy = Results.room(where.size, extras=False), logits[at]
-    _run(rare, copy, some, None if grad is None else copy, part, thread_limit)
-    rest = given._replace(classes=np.where(few, SKIPPED, given.classes))
-    _run(common, logits, rest, grad, without, thread_limit)
-    results.losses[where], results.z_losses[where] = part.losses, part.z_losses
-    if grad is not None:
-        grad[at] = copy
+    (most, usual), *ways = ways_of(logits.dtype.name, logits.shape[-1], given)
+    results = Results.room(given.classes.size, extras=extras)
+    if extras and (ways or most.kernel != "rows"):  # "rows" alone has them; loss and gradient are what they are without
+        _run(GENERAL, logits, given, None, results, thread_limit)
+        extras = False
+    apart = []
+    for choice, mask in ways:
+        where = np.flatnonzero(mask)
+        at = np.unravel_index(where, logits.shape[:-1])
+        some = given._replace(q=None).part(where)
+        if given.q is not None:
+            some = some._replace(q=given.q[at])
+        part, copy = Results.room(where.size, extras=False), logits[at]
+        _run(choice, copy, some, None if grad is None else copy, part, thread_limit)
+        apart.append((where, at, part, copy))
+    if ways:
+        given = given._replace(classes=np.where(usual, given.classes, SKIPPED))
+    into = results if extras else results._replace(extras=results.extras[:0], predicted=results.predicted[:0])
+    _run(most, logits, given, grad, into, thread_limit)
+    for where, at, part, copy in apart:
+        results.losses[where], results.z_losses[where] = part.losses, part.z_losses
+        if grad is not None:
+            grad[at] = copy
     return results
 
 
-def _apart(given: Rows, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-    """Rows that only the kernel "rows" can do."""
-    most = 2.0**700 if dtype == np.float64 else 2.0**30
-    plain = given.q is None and not given.factor.size
-    if plain and -most <= given.scale.min(initial=0.0) and given.scale.max(initial=0.0) <= most:
-        return np.zeros(given.classes.size, bool)
+def ways_of(dtype: str, classes: int, given: Rows) -> list[tuple[Choice, NDArray[np.bool_]]]:
+    """Which rows (N,) that count go which way, at least one way, that of most rows first."""
+    counts, hindrances = given.classes != SKIPPED, given.hindrances()
+    choice, (least, most) = choose(dtype, classes, hindrances), MODERATE["float64" if dtype == "float64" else "float32"]
+    if hindrances or not counts.any():
+        return [(choice, counts)]
+    if given.q is None and not given.factor.size and -most <= given.scale.min() and given.scale.max() <= most:
+        return [(choice, counts)]
     size = np.abs(given.scale * given.factor if given.factor.size else given.scale)
-    apart: NDArray[np.bool_] = (given.classes == PROBABILITIES) | (~(size <= most) & (given.classes != SKIPPED))
-    return apart
+    fits, soft = size <= most, given.classes == PROBABILITIES
+    if given.q is not None:
+        moderate = (least <= given.mass) & (least <= size) & (np.maximum(1.0, size) * given.mass <= most)
+        fits &= ~soft | moderate
+        if given.class_weight.size:
+            fits &= ~soft
+    masks = counts & fits & ~soft, counts & fits & soft, counts & ~fits
+    found = zip((choice, choose_soft(classes), GENERAL), masks, strict=True)
+    return sorted((way for way in found if way[1].any()), key=lambda way: -np.count_nonzero(way[1]))
 
 
 def _run(
@@ -126,31 +130,42 @@ def _run(
 ) -> None:
     """Run one kernel over all rows; `results` and grad are written."""
     n, classes = given.classes.size, logits.shape[-1]
-    general = choice.kernel == "rows"
+    general, soft = choice.kernel == "rows", choice.kernel == "soft"
     dtype = logits.dtype.newbyteorder("=")
     if general:
         dtype = np.dtype(np.float64 if dtype == np.float64 else np.float32)
-    reader = Reader(logits, dtype)
-    q_reader = None if given.q is None or not general else Reader(given.q, np.dtype(np.float64))
+    reader, q_reader = Reader(logits, dtype), None
+    if given.q is not None and (general or soft):
+        q_reader = Reader(given.q, np.dtype(np.float64) if general else given.q.dtype.newbyteorder("="))
     writer = None if grad is None else Writer(grad, dtype)
     extras = results.extras.size > 0 and general
     slowest = next((r for r in (reader, q_reader, writer) if r is not None and not r.direct), reader)
     size = 0 if writer is None or not writer.direct else n * classes * dtype.itemsize
 
+    count = thread_limit or available()
+    if split.worth_it(choice.kernel, n, classes, count) and slowest.direct:
+        x, room = reader.read(0, n), np.empty((0, 0), dtype) if writer is None else writer.read(0, n)
+        parts = (given.classes, given.factor, given.scale, given.smoothing, given.z_scale)
+        split.run(dtype.name, x, *parts, results.losses, results.z_losses, room, whole=size, count=count)
+        return
+
     def piece(first: int, last: int) -> None:
         for lo, hi in slowest.cuts(first, last):
             room = np.empty((0, 0), dtype) if writer is None else writer.read(lo, hi)
             x, some = reader.read(lo, hi), given._replace(q=None).part(slice(lo, hi))
+            probabilities = NO_ROWS if q_reader is None else q_reader.read(lo, hi)
             losses, z_losses = results.losses[lo:hi], results.z_losses[lo:hi]
             if general:
-                probabilities = NO_ROWS if q_reader is None else q_reader.read(lo, hi)
                 target = (some.classes, probabilities, some.mass, some.factor, some.class_weight)
                 options = (some.smoothing, some.z_scale, some.logit_scale, some.softcap)
                 wanted = (results.extras[lo:hi], results.predicted[lo:hi]) if extras else NO_EXTRAS
                 row_kernel(dtype.name)(x, *target, *options, some.scale, losses, z_losses, *wanted, room)
             else:
-                parts = (some.classes, some.factor, some.scale, some.smoothing, some.z_scale, losses, z_losses)
-                fast.run(choice.kernel, dtype.name, x, *parts, room, whole=size)
+                parts = (some.scale, some.smoothing, some.z_scale, losses, z_losses, room)
+                if soft:
+                    fast.run_soft(dtype.name, x, probabilities, some.classes, some.mass, *parts, whole=size)
+                else:
+                    fast.run(choice.kernel, dtype.name, x, some.classes, some.factor, *parts, whole=size)
             if writer is not None:
                 writer.write(lo, hi, room)
 
@@ -206,23 +221,41 @@ def row_kernel(dtype: str) -> Function:
 
 
 def weigh(
-    q: NDArray[np.float64],
-    class_weight: NDArray[np.float64],
-    smoothing: float,
-    index: NDArray[np.int64],
-    mass: NDArray[np.float64],
-    factor: NDArray[np.float64],
-    row_weight: NDArray[np.float64],
-) -> tuple[int, int]:
-    """Flat position of the first bad probability of q (n, V), and how many are bad; fills the other arrays."""
+    q: Array, n: int, class_weight: NDArray[np.float64], smoothing: float, thread_limit: int | None
+) -> tuple[Weights, int, int]:
+    """What the n rows of q (*shape, V) weigh; how many probabilities are bad, and the flat position of the first.
+
+    (index, mass, factor, row_weight), (n,) each: see `targets.weigh`.
+    """
+    classes = q.shape[-1]
+    found = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n)
+    reader = Reader(q, q.dtype.newbyteorder("="))
+    kernel = weigh_kernel(reader.dtype.name)
+    wrong: list[tuple[int, int]] = []
+
+    def piece(first: int, last: int) -> None:
+        for lo, hi in reader.cuts(first, last):
+            rows = reader.read(lo, hi)
+            whole, _ = fast.as_whole(reader.dtype.name, rows, rows)
+            bad = kernel(whole, class_weight, smoothing, *(each[lo:hi] for each in found))
+            if bad:
+                with np.errstate(invalid="ignore"):  # NaN
+                    good = (rows >= 0) & (rows < np.inf)
+                wrong.append((lo * classes + int(good.argmin()), bad))
+
+    threads.run(piece, cut_rows(n, classes, thread_limit))
+    return found, sum(bad for _, bad in wrong), min(wrong, default=(0, 0))[0]
+
+
+@cache
+def weigh_kernel(dtype: str) -> Function:
+    """The kernel that weighs targets of a dtype."""
     written = array("float64", 1, written=True)
-    kernel = compiled(
+    return compiled(
         targets.weigh,
-        *(array("float64", 2), array("float64", 1), "float64"),
+        *(array(fast.AS_WHOLE.get(dtype, dtype), 2), array("float64", 1), "float64"),
         *(array("int64", 1, written=True), written, written, written),
     )
-    where, bad = kernel(q, class_weight, smoothing, index, mass, factor, row_weight)
-    return where, bad
 
 
 class ExactSum(NamedTuple):

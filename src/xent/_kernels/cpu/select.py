@@ -12,8 +12,11 @@ TILE = 2048  # classes; 8 kB of float32: with its terms a tile stays in the firs
 class Choice(NamedTuple):
     """A kernel's name, and the reason."""
 
-    kernel: str  # "narrow", "wide", "long" or "rows"
+    kernel: str  # "narrow", "wide", "long", "soft" or "rows"
     why: str
+
+
+GENERAL = Choice("rows", "probability rows with class weights, or weights of an unusual size: row by row, in float64")
 
 
 def choose(dtype: str, classes: int, hindrances: tuple[str, ...] = ()) -> Choice:
@@ -33,3 +36,12 @@ def choose(dtype: str, classes: int, hindrances: tuple[str, ...] = ()) -> Choice
     if classes <= TILE:
         return Choice("wide", f"{classes} classes: SIMD along the row, some rows at a time")
     return Choice("long", f"{classes} classes: SIMD along the row, in tiles of {TILE} that stay in the cache")
+
+
+def choose_soft(classes: int) -> Choice:
+    """The kernel for probability rows that hinder none of the others either.
+
+    >>> choose_soft(1000).why
+    'probability rows of 1000 classes: SIMD along the row, the targets read twice'
+    """
+    return Choice("soft", f"probability rows of {classes} classes: SIMD along the row, the targets read twice")
