@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xent._kernels.cpu import fast, split, sums, targets, threads
+from xent._kernels.cpu import fast, split, sums, threads
 from xent._kernels.cpu import rows as row_kernels
 from xent._kernels.cpu.jit import Function, array, compiled
 from xent._kernels.cpu.layout import Reader, Writer
@@ -250,6 +250,8 @@ def weigh(
 @cache
 def weigh_kernel(dtype: str) -> Function:
     """The kernel that weighs targets of a dtype."""
+    from xent._kernels.cpu import targets  # it binds Numba
+
     written = array("float64", 1, written=True)
     return compiled(
         targets.weigh,
