@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from tests.test_ranks.world import Raised  # noqa: F401
-from xent.torch import GradientAccumulator, count_targets, cross_entropy
+from xent.torch import GradientAccumulator, count_targets, cross_entropy, vocab_parallel_cross_entropy
 
 
 def mine(group: Any, parts: list[Any]) -> Any:
@@ -154,3 +154,31 @@ def wrong_groups(group):
 def loss_with_own_options(group, logits, targets, smoothings):
     """`loss_over_ranks`, every rank with its own smoothing."""
     return loss_over_ranks(group, logits, targets, label_smoothing=mine(group, smoothings))
+
+
+def vocab_parallel(group, logits, targets, upstream=1.0, **options):
+    """(loss, gradient of this rank's classes): classes cut over the ranks; targets a list where they are cut too."""
+    x = torch.from_numpy(mine(group, logits)).requires_grad_()
+    t = torch.from_numpy(mine(group, targets) if isinstance(targets, list) else targets)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        loss = vocab_parallel_cross_entropy(x, t, group=group, **tensors(options))
+    loss.backward(torch.full_like(loss, upstream))
+    return loss.detach().numpy(), x.grad.numpy()
+
+
+def vocab_parallel_dtensor(group, logits, targets):
+    """(loss, whole gradient, what is said of rows that are sharded too) of a DTensor."""
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    mesh = dist.init_device_mesh("cpu", (dist.get_world_size(group),))
+    x = distribute_tensor(torch.from_numpy(logits), mesh, [Shard(1)]).requires_grad_()
+    loss = vocab_parallel_cross_entropy(x, torch.from_numpy(targets))
+    loss.backward()
+    both = dist.init_device_mesh("cpu", (2, 2), mesh_dim_names=("dp", "tp"))
+    try:
+        vocab_parallel_cross_entropy(
+            distribute_tensor(torch.from_numpy(logits), both, [Shard(0), Shard(1)]), torch.from_numpy(targets)
+        )
+    except ValueError as error:
+        return loss.detach().numpy(), x.grad.full_tensor().numpy(), str(error)

@@ -6,6 +6,7 @@ An answer is what the function returned, or `Raised` with the exception's type a
 """
 
 import multiprocessing
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 MOST = 4
-PATIENCE = 300  # seconds; a machine that is stopped for minutes is no failure
+PATIENCE = int(os.environ.get("XENT_PATIENCE", "300"))  # seconds; a machine that is stopped for minutes is no failure
 
 
 @dataclass(frozen=True)

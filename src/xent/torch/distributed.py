@@ -204,7 +204,7 @@ def agree(
     digest = zlib.crc32(options.encode()) & DIGEST
     added, (failed, digests, squares, *rest) = sums(ranks, large, (int(error is not None), digest, digest**2, *small))
     if failed:
-        _raise_together(ranks, error)
+        raise_together(ranks, error)
     if ranks.size * squares != digests * digests:  # equal only if all digests are (Cauchy and Schwarz)
         said = ranks.texts(options)
         other = next(k for k, text in enumerate(said) if text != said[0])
@@ -215,7 +215,7 @@ def agree(
     return added, rest
 
 
-def _raise_together(ranks: Ranks, error: Exception | None) -> NoReturn:
+def raise_together(ranks: Ranks, error: Exception | None) -> NoReturn:
     """Raise the error of the first rank that has one, on every rank."""
     said = ranks.texts("" if error is None else f"{type(error).__name__}\n{error}")
     failed = [rank for rank, text in enumerate(said) if text]
