@@ -1,14 +1,18 @@
 """What a rank does in the tests: functions of its group, run there."""
 
+import os
+import signal
 import warnings
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
-from tests.test_ranks.world import Raised  # noqa: F401
+from tests.test_ranks.world import GRIDS, Raised  # noqa: F401
 from xent.torch import GradientAccumulator, count_targets, cross_entropy, vocab_parallel_cross_entropy
+from xent.torch import shards as shard_kernels
 
 
 def mine(group: Any, parts: list[Any]) -> Any:
@@ -182,3 +186,57 @@ def vocab_parallel_dtensor(group, logits, targets):
         )
     except ValueError as error:
         return loss.detach().numpy(), x.grad.full_tensor().numpy(), str(error)
+
+
+def whole_step(_group, grid, way, logits, targets, cuts, shards, *, local_smoothing=False, **options):
+    """What this rank has of a step whose rows are cut over ranks and micro-batches, and whose classes over shards.
+
+    cuts: the rows of every micro-batch, for every rank of rows. Returns a dictionary: "parts", the losses and gradients
+    of its micro-batches, divided the given way; where classes are whole, "steps" and "calls": the same by
+    GradientAccumulator and by one call with a group.
+    """
+    rows_group, shard_group = GRIDS[grid]
+    own_cuts, options = cuts[dist.get_rank(rows_group)], tensors(options)
+    pieces = [(torch.from_numpy(logits[lo:hi]), torch.from_numpy(targets[lo:hi])) for lo, hi in own_cuts]
+    weight = {k: v for k, v in options.items() if k == "weight"}
+    found: dict[str, Any] = {"parts": []}
+    for (x, t), number in zip(pieces, way([t for _, t in pieces], rows_group, **weight), strict=True):
+        if grid[1] == 1:
+            x.requires_grad_()
+            loss = cross_entropy(x, t, denominator=number or None, **options)
+        else:
+            ends = [0, *shards, x.shape[1]]
+            s = dist.get_rank(shard_group)
+            x = x[:, ends[s] : ends[s + 1]].clone().requires_grad_()  # noqa: PLW2901  # its shard alone
+            with shard_smoothing(x.shape[1] if local_smoothing else None):
+                loss = vocab_parallel_cross_entropy(x, t, group=shard_group, denominator=number or None, **options)
+        loss.backward()
+        found["parts"].append((loss.item(), x.grad.numpy()))
+    if grid[1] == 1 and number:
+        acc = GradientAccumulator([], group=rows_group, grad_reduce="sum", **options)
+        for x, t in pieces:
+            acc.backward(x.detach().requires_grad_(), t)
+        found["step"] = acc.divide().item()
+        x, t = (torch.cat([piece[k].detach() for piece in pieces]) for k in (0, 1))
+        x.requires_grad_()
+        loss = cross_entropy(x, t, group=rows_group, grad_reduce="sum", **options)
+        loss.backward()
+        found["call"] = loss.item(), x.grad.numpy()
+    return found
+
+
+@contextmanager
+def shard_smoothing(classes):
+    """Wrong: the smoothing is spread over a shard's own classes."""
+    right = shard_kernels.Target.options
+    if classes is not None:
+        shard_kernels.Target.options = lambda self: (self.class_weight, self.smoothing, classes)
+    try:
+        yield
+    finally:
+        shard_kernels.Target.options = right
+
+
+def die(_group):
+    """Be killed, as by the machine."""
+    os.kill(os.getpid(), signal.SIGKILL)

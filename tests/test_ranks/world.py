@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 MOST = 4
+GRIDS: dict[tuple[int, int], tuple[Any, Any]] = {}  # in a rank: (rows cut, classes cut) → its two groups
 PATIENCE = int(os.environ.get("XENT_PATIENCE", "300"))  # seconds; a machine that is stopped for minutes is no failure
 
 
@@ -44,18 +45,24 @@ class World:
             theirs.close()
             self.pipes.append(ours)
             self.processes.append(process)
-        for rank, answer in enumerate(self._answers(range(size), PATIENCE)):
+        for rank, answer in enumerate(self.answers(range(size))):
             if answer != "ready":
                 self.close()
                 raise RuntimeError(f"rank {rank} did not start: {answer}")
 
     def run(self, ranks: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
         """function(group, *arguments, **options) in the first `ranks` processes; their answers."""
-        for pipe in self.pipes[:ranks]:
-            pipe.send((ranks, function, arguments, options))
-        return self._answers(range(ranks), PATIENCE)
+        self.ask(range(ranks), ranks, function, *arguments, **options)
+        return self.answers(range(ranks))
 
-    def _answers(self, ranks: Any, seconds: float) -> list[Any]:
+    def ask(
+        self, these: Iterable[int], ranks: int, function: Callable[..., Any], *arguments: Any, **options: Any
+    ) -> None:
+        """The same for some of them; `answers` has what they say."""
+        for rank in these:
+            self.pipes[rank].send((ranks, function, arguments, options))
+
+    def answers(self, ranks: Iterable[int], seconds: float = PATIENCE) -> list[Any]:
         """One answer of each."""
         answers, end = [], time.monotonic() + seconds
         for rank in ranks:
@@ -74,6 +81,19 @@ class World:
         self.folder.cleanup()
 
 
+def _make_grids(rank: int, size: int, groups: dict[int, Any], wait: timedelta) -> None:
+    """Fill GRIDS: the ranks that have the same classes, and those that have the same rows."""
+    import torch.distributed as dist
+
+    alone = [dist.new_group([k], timeout=wait) for k in range(size)][rank]
+    for k, group in groups.items():
+        GRIDS[k, 1], GRIDS[1, k] = (group, alone), (alone, group)
+    if size == MOST:
+        rows = [dist.new_group(ranks, timeout=wait) for ranks in ([0, 2], [1, 3])]
+        shards = [dist.new_group(ranks, timeout=wait) for ranks in ([0, 1], [2, 3])]
+        GRIDS[2, 2] = rows[rank % 2], shards[rank // 2]
+
+
 def _serve(rank: int, size: int, meeting: str, pipe: Any) -> None:
     """A rank: run what comes, until nothing comes any more."""
     import torch
@@ -84,6 +104,7 @@ def _serve(rank: int, size: int, meeting: str, pipe: Any) -> None:
     try:
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size, timeout=wait)
         groups = {k: dist.new_group(list(range(k)), timeout=wait) for k in range(1, size + 1)}
+        _make_grids(rank, size, groups, wait)
         pipe.send("ready")
     except Exception:  # noqa: BLE001  # told to the parent
         pipe.send(traceback.format_exc())
