@@ -69,8 +69,8 @@ def test_so_they_do_for_any_shape(seed, dtype, classes, rows):
 
 def test_several_threads_add_up_to_the_same_bits(taken, monkeypatch):
     monkeypatch.setattr(launch, "available", lambda: 4)
-    logits, targets = batch(1, "float32", 1000, 300)
-    assert len(launch.cut_rows(300, 1000, None)) == 4
+    logits, targets = batch(1, "float32", 1000, 600)
+    assert len(launch.cut_rows(600, 250, None)) == 4
     assert_same(logits, targets)
     assert taken == [True, True, True]
 
@@ -176,7 +176,7 @@ def test_a_bad_option_is_an_error(taken, options, text):
 def test_wrong_ways_of_adding_would_be_seen(taken, monkeypatch):
     """The test above of several threads fails where one thread's sum is lost, or a rounded sum is taken."""
     monkeypatch.setattr(launch, "available", lambda: 4)
-    logits, targets = batch(1, "float32", 1000, 300)
+    logits, targets = batch(1, "float32", 1000, 600)
 
     def forgets(losses, limbs):
         limbs[:] = 0

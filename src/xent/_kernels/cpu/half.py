@@ -7,6 +7,7 @@ from typing import Any
 
 from xent._kernels.cpu.lanes import bits_as, narrowed, where, widened
 
+HALVES = ("int16", "uint16")  # float16, bfloat16
 LEAST_NORMAL_16 = 0x38800000  # bits of 2**-14 as float32
 OVERFLOW_16 = 0x477FF000  # of 65520: from here on float16 is infinite
 INFINITE_32, INFINITE_16 = 0x7F800000, 0x7C00

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from xent._kernels.cpu.jit import inner
+from xent._kernels.cpu.half import HALVES
+from xent._kernels.cpu.jit import by_type, inner
 from xent._kernels.cpu.machine import DOUBLE_WIDTH, WIDTH
 from xent._kernels.cpu.row_end import (
     SURE,
@@ -115,6 +116,27 @@ def one_factor(s):
     return True
 
 
+@inner
+def put_rounded(out, place, value, copy):
+    """out[place] = value, rounded to a half; copy is used up."""
+    copy[0] = value
+    carry(copy[:1], out[place : place + 1], 1.0, 0.0)
+
+
+@inner
+def put_whole(out, place, value, _copy):
+    """out[place] = value."""
+    out[place] = value
+
+
+def _are_halves(out, *_):
+    """Whether floats are given as whole numbers of the same bits."""
+    return str(out.dtype) in HALVES
+
+
+put = by_type(_are_halves, put_rounded, put_whole)
+
+
 def index_rows(
     logits, index, factor, scale, smoothing, z_scale, losses, z_losses, grad, room_for_terms, copy, s, past_the_cache
 ):
@@ -128,7 +150,7 @@ def index_rows(
     """
     classes, double = logits.shape[1], copy.itemsize == 8
     tiles, unit, width = s.shape[1], unit_of(double), DOUBLE_WIDTH if double else WIDTH
-    with_grad, halves = grad.shape[0] > 0, logits.itemsize == 2
+    with_grad = grad.shape[0] > 0
     skew = clear_of(room_for_terms[:SPARE], logits[0]) if index.shape[0] else 0
     terms = room_for_terms[skew : skew + classes]
     pending, t_pending, g_pending = -1, 0, 0.0  # a row whose gradient is still in terms, but for its target
@@ -171,7 +193,7 @@ def index_rows(
             if smoothing != 0.0:
                 s[BELOW, k] = gaps(x, top) if top > -np.inf else np.inf  # not -inf - -inf
         if pending >= 0:
-            grad[pending, t_pending] = g_pending
+            put(grad[pending], t_pending, g_pending, copy)
             pending = -1
         weight, weight_low = two_product(scale[i], factor[i]) if factor.shape[0] else (scale[i], 0.0)
         losses[i], z_losses[i], g_t, plus, highest, at_top = end_of_row(
@@ -183,7 +205,7 @@ def index_rows(
         if at_top == at_top:  # not NaN
             place = place_of_top(logits[i], copy, highest)
         tiny = not abs(high) >= (LEAST[1] if double else LEAST[0])  # or NaN
-        if halves or smoothing != 0.0 or place >= 0 or tiny or not one_factor(s):
+        if smoothing != 0.0 or place >= 0 or tiny or not one_factor(s):
             for k in range(tiles):
                 room = terms[k * TILE : min(k * TILE + TILE, classes)]
                 finish_less(room, room, s[FACTOR, k], s[LOW, k], unit, plus)
@@ -191,15 +213,14 @@ def index_rows(
                 terms[place] = at_top
             terms[t] = g_t
             high, low = 1.0, 0.0
-        if past_the_cache and not halves:
+        if past_the_cache:
             pending, t_pending, g_pending = i, t, g_t
             continue
         carry(terms, grad[i], high, low)
-        if not halves:
-            grad[i, t] = g_t
+        put(grad[i], t, g_t, copy)
     if pending >= 0:
         head = head_of(grad[pending])
         carry(terms[:head], grad[pending, :head], high, low)
         carry_past(terms[head:], grad[pending, head:], high, low)
-        grad[pending, t_pending] = g_pending
+        put(grad[pending], t_pending, g_pending, copy)
     fence()

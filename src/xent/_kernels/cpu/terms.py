@@ -27,6 +27,7 @@ def largest(x: Any, copy: Any) -> Any:
     """The largest logit of a tile; copy takes the logits as floats where they are halves."""
     found = load_float(x, -math.inf)
     if x.dtype != copy.dtype:
+        x.prefetch(AHEAD)
         copy.store(found)
     return found
 

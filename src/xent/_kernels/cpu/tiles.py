@@ -18,6 +18,7 @@ from xent._kernels.cpu.long import (
     end_of_row,
     one_factor,
     place_of_top,
+    put,
     reference_of_tile,
     state_of_tile,
 )
@@ -72,7 +73,7 @@ def end(x, t, s, factor, scale, smoothing, z_scale, copy):
     place = place_of_top(x, copy, top) if at_top == at_top else -1  # not NaN
     double = copy.itemsize == 8
     tiny = not abs(s[FACTOR, 0] * unit_of(double)) >= (LEAST[1] if double else LEAST[0])  # or NaN
-    apart = x.itemsize == 2 or smoothing != 0.0 or place >= 0 or tiny or not one_factor(s)
+    apart = smoothing != 0.0 or place >= 0 or tiny or not one_factor(s)
     return loss, z_loss, g_t, plus, at_top, place, apart
 
 
@@ -84,7 +85,7 @@ def gradient(terms, grad, first, last, s, t, g_t, plus, at_top, place, apart, pa
     s, g_t, plus, at_top, place, apart   of `end`. Read.
     past_the_cache   whether the gradient is written past the cache.
     """
-    unit, halves = unit_of(terms.itemsize == 8), grad.itemsize == 2
+    unit = unit_of(terms.itemsize == 8)
     high, low = (1.0, 0.0) if apart else (s[FACTOR, 0] * unit, s[LOW, 0] * unit)
     for k in range(first, last):
         lo, hi = k * TILE, min(k * TILE + TILE, grad.shape[0])
@@ -99,7 +100,7 @@ def gradient(terms, grad, first, last, s, t, g_t, plus, at_top, place, apart, pa
         carry(room[:head], out[:head], high, low)
         if past_the_cache:
             carry_past(room[head:], out[head:], high, low)
-        if lo <= t < hi and not halves:
-            out[t - lo] = g_t
+        if lo <= t < hi:
+            put(out, t - lo, g_t, room)
     if past_the_cache:
         fence()
