@@ -25,7 +25,7 @@ import xent
 from xent._kernels.cpu import launch, threads
 
 PATIENCE = 60  # seconds; a forked child that hangs is ended
-SHAPE = (4000, 50)
+SHAPE = (16000, 50)
 
 
 def batch() -> tuple[np.ndarray, np.ndarray]:

@@ -51,7 +51,7 @@ def test_process_pools_of_every_kind_give_the_same_bits():
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_one_cpu_allowed_is_one_thread_also_in_a_forked_child():
     (count,) = found("narrowed")
-    assert count["all"] == min(count["cpus"], 6)  # 4000 x 50 logits are cut in six at most
+    assert count["all"] == min(count["cpus"], 6)  # 16000 x 50 logits are cut in six at most
     assert (count["child"], count["one"], count["asked"]) == ("1", 1, 3)
     assert "1 thread: " in count["plan"]
 
