@@ -52,4 +52,4 @@ def divided(call: Call, number: float, factor: float = 1.0) -> tuple[Tensor, Tot
         return total
 
     loss = loss_of(call._replace(rule=replace(call.rule, divide_by=number)), share=keep, factor=factor)
-    return loss, totals[0]
+    return loss, totals[0] if totals else Total.zero()  # logits of no class: all rows are ignored
