@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-collect_ignore = [] if find_spec("torch") else ["src/xent/torch", "docs/torch.md", "docs/ranks.md"]  # the lane "torch" has them
+# the lanes "torch" and "ranks" have them
+collect_ignore = [] if find_spec("torch") else ["src/xent/torch", "docs/torch.md", "docs/ranks.md"]
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=NORMALIZE_WHITESPACE | ELLIPSIS)],
