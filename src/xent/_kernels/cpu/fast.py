@@ -184,11 +184,11 @@ def _wide_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
 
 def _soft_rooms(dtype: np.dtype[Any], classes: int) -> tuple[Array, ...]:
     from xent._kernels.cpu.fields import FIELDS
-    from xent._kernels.cpu.wide import group_of, room_for
+    from xent._kernels.cpu.wide import SPARE, group_of, room_for
 
     group = group_of(classes)
     return (
-        aligned((group * classes,), dtype),
+        aligned((group * classes + SPARE,), dtype),
         aligned((group, classes), dtype),
         aligned((FIELDS, room_for(classes)), FLOAT64),
     )

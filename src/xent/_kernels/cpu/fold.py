@@ -10,6 +10,7 @@ class Fold:
 
     sum      of float32 lanes: two are added (an error of half an ULP), then widened to float64; of float64 lanes: with
              the rounding errors of adding put back
+    mass     the sum of floats >= 0, in float64: two of float32 are added, then that with the rounding errors put back
     count    how many lanes fulfil a condition
     largest  of floats; a NaN is not seen
     """
@@ -24,7 +25,7 @@ class Fold:
         from llvmlite import ir
 
         self.narrow, width = model.dtype == "float32", model.value.type.count
-        if self.how == "sum":
+        if self.how in {"sum", "mass"}:
             self.type, start = ir.VectorType(ir.DoubleType(), width // 2 if self.narrow else width), 0.0
         elif self.how == "count":
             self.type, start = ir.IntType(64), 0
@@ -32,11 +33,16 @@ class Fold:
             element = ir.FloatType() if self.narrow else ir.DoubleType()
             self.type, start = ir.VectorType(element, width), float("-inf")
         with self.builder.goto_entry_block():
-            for _ in range(2 if self.how == "sum" and not self.narrow else 1):
+            for _ in range(2 if self.with_errors else 1):
                 place = self.builder.alloca(self.type)
                 every = start if self.how == "count" else [start] * self.type.count
                 self.builder.store(ir.Constant(self.type, every), place)
                 self.places.append(place)
+
+    @property
+    def with_errors(self) -> bool:
+        """Whether the errors of adding are gathered beside the sum."""
+        return self.how == "mass" or (self.how == "sum" and not self.narrow)
 
     def nothing(self) -> float:
         """What lanes beyond the end are taken for."""
@@ -56,6 +62,13 @@ class Fold:
             found = [builder.add(so_far[0].value, builder.zext(many, self.type))]
         elif self.how == "largest":
             found = [(value > so_far[0]).chosen(value, so_far[0]).value]
+        elif self.how == "mass":
+            if self.narrow:
+                low, high = (builder.fpext(half, self.type) for half in self.halves(value.value))
+                value = MachineVector(builder, builder.fadd(low, high))
+            total = so_far[0] + value
+            lost = value - (total - so_far[0])  # exact unless a value is larger than all before it: half a unit then
+            found = [total.value, (so_far[1] + lost).value]
         elif self.narrow:
             low, high = self.halves(value.value)
             found = [builder.fadd(so_far[0].value, builder.fpext(builder.fadd(low, high), self.type))]
@@ -89,7 +102,7 @@ class Fold:
             (a, b), *errors = [self.halves(v) for v in values]
             if self.how == "largest":
                 values = [builder.select(builder.fcmp_ordered(">", a, b), a, b)]
-            elif self.narrow:
+            elif not self.with_errors:
                 values = [builder.fadd(a, b)]
             else:
                 total = builder.fadd(a, b)
@@ -97,8 +110,8 @@ class Fold:
                 lost = builder.fadd(builder.fsub(a, builder.fsub(total, part)), builder.fsub(b, part))
                 values = [total, builder.fadd(builder.fadd(*errors[0]), lost)]
         numbers = [builder.extract_element(v, ir.Constant(ir.IntType(32), 0)) for v in values]
-        if self.how == "sum":
-            if self.narrow:
+        if self.how in {"sum", "mass"}:
+            if not self.with_errors:
                 return numbers[0]
             infinite = builder.fcmp_ordered("==", numbers[0], ir.Constant(numbers[0].type, float("inf")))
             return builder.select(infinite, numbers[0], builder.fadd(*numbers))  # inf - inf is no error of rounding

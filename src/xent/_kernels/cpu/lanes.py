@@ -111,7 +111,7 @@ def sweep(*folds: str, partial: tuple[str, ...] = (), whole: bool = False) -> Ca
 
     Arguments are one-dimensional C-contiguous arrays, of that length and `.load`ed and `.store`d, or numbers. For every
     fold the body returns lanes to be gathered over the whole length, and the loop gives a number each (see `Fold`):
-    the "sum" of floats, the "count" of lanes that fulfil a condition, the "largest" float.
+    the "sum" of floats, the "mass" of floats >= 0, the "count" of lanes that fulfil a condition, the "largest" float.
 
     With `whole` the length is a multiple of WIDTH (of DOUBLE_WIDTH where the first array is float64).
     An argument may be two-dimensional: then lanes of its rows are to be had, `plane[k]` and `plane.over`, in whole

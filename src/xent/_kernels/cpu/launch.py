@@ -241,7 +241,8 @@ def weigh(
             if bad:
                 with np.errstate(invalid="ignore"):  # NaN
                     good = (rows >= 0) & (rows < np.inf)
-                wrong.append((lo * classes + int(good.argmin()), bad))
+                if not good.all():
+                    wrong.append((lo * classes + int(good.argmin()), good.size - int(np.count_nonzero(good))))
 
     threads.run(piece, cut_rows(n, classes, thread_limit))
     return found, sum(bad for _, bad in wrong), min(wrong, default=(0, 0))[0]

@@ -33,34 +33,36 @@ from xent._kernels.cpu.half import load_float, store_float
 from xent._kernels.cpu.jit import by_type, inner
 from xent._kernels.cpu.lanes import as_float, dtype_of, sweep, times_plus, where
 from xent._kernels.cpu.log import log1p
-from xent._kernels.cpu.machine import DOUBLE_WIDTH
+from xent._kernels.cpu.machine import DOUBLE_WIDTH, LINE
 from xent._kernels.cpu.row_end import SURE, factor_of, left_of, place_of, rest_of, share_in_parts, unit_of
 from xent._kernels.cpu.rows import SKIPPED
 from xent._kernels.cpu.swept import fence
 from xent._kernels.cpu.terms import AHEAD, GUARD, carry, floats, gaps, largest, others, term_of
 from xent._kernels.cpu.terms import SCALE as POWER
-from xent._kernels.cpu.wide import head_of, prepare_of
+from xent._kernels.cpu.wide import APART, PAGE, SPARE, head_of, prepare_of
 
 
-def target_of(q: Any, dtype: str) -> Any:
-    """Lanes of targets × 2**scale, as terms are, in their dtype; beside it where they are 0."""
+def target_of(q: Any, dtype: str) -> tuple[Any, float, Any]:
+    """Lanes of targets in a dtype; what they have to be multiplied by to be scaled as terms are; where they are 0."""
     found = load_float(q)
-    if dtype == "float64":
-        return as_float(found, dtype) * 2.0 ** POWER[1], found == 0.0
-    return as_float(found * 2.0 ** POWER[0], dtype), found == 0.0  # a float64 is scaled before it is rounded
+    lift = 2.0 ** POWER[1 if dtype == "float64" else 0]
+    if dtype == "float32" and dtype_of(found) == "float64":  # scaled before it is rounded
+        return as_float(found * lift, dtype), 1.0, found == 0.0
+    return as_float(found, dtype), lift, found == 0.0
 
 
 @sweep("sum", "count", "sum")
 def fill(x: Any, q: Any, terms: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
-    """As `terms.fill`; and the sum of q·(top - x) × 2**scale: 0 where q is, also at -inf."""
+    """As `terms.fill`; and the sum of q·(top - x) × 2**scale, 0 where q is, also at -inf; NaN if too large."""
     x.prefetch(AHEAD)
     q.prefetch(AHEAD)
     logit = x.load(-math.inf)
     dtype = dtype_of(logit)
-    target, none = target_of(q, dtype)
+    target, lift, none = target_of(q, dtype)
     found = term_of(logit, least, base, bias)
     terms.store(found)
-    return *others(logit, top, found), where(none, 0.0, target * (as_float(top, dtype) - logit))
+    gap = times_plus(logit, -lift, as_float(top * lift, dtype))
+    return *others(logit, top, found), where(none, 0.0, target * gap)
 
 
 @sweep("sum", "sum", "sum", "sum")
@@ -96,13 +98,16 @@ def finished(term: Any, q: Any, factor: Any, low: Any, kept: Any, plus: Any, sca
     In float32 factor and scale are two parts: rounded are the term, the difference and the product, nothing else.
     """
     dtype = dtype_of(term)
-    factor, low, kept = factor * 2.0**GUARD, low * 2.0**GUARD, as_float(kept * 2.0**GUARD, dtype)
-    plus = as_float(plus * 2.0 ** (GUARD + POWER[1 if dtype == "float64" else 0]), dtype)
-    target = times_plus(target_of(q, dtype)[0], kept, plus)
-    if dtype == "float64":
-        return (times_plus(term, factor, term * low) - target) * (scale * (unit * 2.0**-GUARD))
+    double = dtype == "float64"
+    factor, low = factor * 2.0**GUARD, low * 2.0**GUARD
+    target, lift, _ = target_of(q, dtype)
+    kept = as_float(0.0 - kept * (lift * 2.0**GUARD), dtype)
+    plus = as_float(0.0 - plus * 2.0 ** (GUARD + POWER[1 if double else 0]), dtype)
+    away = times_plus(target, kept, plus)
+    if double:
+        return (times_plus(term, factor, term * low) + away) * (scale * (unit * 2.0**-GUARD))
     (factor, low), (scale, little) = in_parts(factor), in_parts(scale)
-    less = times_plus(term, factor, times_plus(term, low, 0.0 - target))
+    less = times_plus(term, factor, times_plus(term, low, away))
     return times_plus(less, scale, less * little) * as_float(unit * 2.0**-GUARD, dtype)
 
 
@@ -179,8 +184,24 @@ def at_top(rest, q_others, q_top, kept, plus, classes, pull, scale):
     return scale * ((above + pull) - (kept * q_top + plus) * rest) / (1.0 + rest)
 
 
+@inner
+def skew_of(room, x, q):
+    """Where in its first elements a room for terms is to begin, lest writing them holds up reading x and q.
+
+    See `wide.clear_of`, which knows of one array that is read.
+    """
+    for skew in range(0, SPARE, SPARE // 8):
+        place = room[skew:].ctypes.data
+        if (
+            APART <= (place - x.ctypes.data) % PAGE <= PAGE - LINE
+            and APART <= (place - q.ctypes.data) % PAGE <= PAGE - LINE
+        ):
+            return skew
+    return 0
+
+
 def probability_rows(
-    logits, q, index, mass, scale, smoothing, z_scale, losses, z_losses, grad, terms, copies, f, past_the_cache
+    logits, q, index, mass, scale, smoothing, z_scale, losses, z_losses, grad, room_for_terms, copies, f, past_the_cache
 ):
     """Loss and gradient of probability rows.
 
@@ -193,7 +214,7 @@ def probability_rows(
     losses         (N,) float64, sum of q'·nll in nats. Written.
     z_losses       (N,) float64, z_scale·lse². Written.
     grad           (N, V) dtype of logits; may be `logits`; or (0, 0). Written.
-    terms          (group·V,) float32; float64 for float64 logits. Room.
+    room_for_terms (group·V + SPARE,) float32; float64 for float64 logits. Room.
     copies         (group, V) dtype of terms. Room for logits as floats, written for halves.
     f              (FIELDS, room_for(V)) float64. Room.
     past_the_cache whether the gradient is written past the cache.
@@ -206,6 +227,8 @@ def probability_rows(
     kept, each = 1.0 - smoothing, smoothing / classes
     for lo in range(0, index.shape[0], group):
         n = min(group, index.shape[0] - lo)
+        skew = skew_of(room_for_terms, logits[lo], q[lo])
+        terms = room_for_terms[skew : skew + group * classes]
         for r in range(n):
             i = lo + r
             if index[i] == SKIPPED:
@@ -222,7 +245,7 @@ def probability_rows(
             f[TOTAL, r], f[TOPS, r], below = fill(x, some, room, top, f[LEAST, r], f[BASE, r], f[BIAS, r])
             far = gaps(x, top) if smoothing != 0.0 else 0.0
             below = sum_of(kept, below * unit, plus, far)
-            if not below < np.inf:  # beyond float32, or infinite
+            if not below < np.inf:  # beyond float32, infinite, or NaN
                 _, _, below, far = look_closely(x, some, top)
                 below = sum_of(kept, below, plus, far)
             f[BELOW, r] = below

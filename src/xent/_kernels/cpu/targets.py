@@ -1,7 +1,8 @@
 """What probability targets weigh, read once before anything is written."""
 
-import math
 from typing import Any
+
+import numpy as np
 
 from xent._kernels.cpu.half import load_float
 from xent._kernels.cpu.jit import inner
@@ -9,11 +10,11 @@ from xent._kernels.cpu.lanes import as_float, sweep
 from xent._kernels.cpu.rows import PROBABILITIES, SKIPPED
 
 
-@sweep("sum", "count", "count")
+@sweep("mass", "count", "count")
 def look_through(q: Any) -> Any:
-    """Sum of q, how many entries are not 0, how many are finite and >= 0."""
+    """Sum of q, not finite if an entry is not; how many entries are not 0, how many are below 0."""
     found = load_float(q)
-    return as_float(found, "float64"), found != 0.0, (found >= 0.0) & (found < math.inf)
+    return found, found != 0.0, found < 0.0
 
 
 @sweep("sum")
@@ -37,7 +38,9 @@ def place_of_one(q):
 
 
 def weigh(q, class_weight, smoothing, index, mass, factor, row_weight):
-    """Mass and weight of every probability row; returns how many entries are bad: negative, NaN or infinite.
+    """Mass and weight of every probability row; returns how many rows may hold an entry that is bad.
+
+    Bad is what is negative, NaN or infinite. A row of finite numbers whose sum is not finite is returned as well.
 
     q             (N, V) float32, float64; float16 as int16, bfloat16 as uint16. Read.
     class_weight  (V,) float64 >= 0; or (0,): all 1. Read.
@@ -48,12 +51,12 @@ def weigh(q, class_weight, smoothing, index, mass, factor, row_weight):
     factor        (N,) float64: class_weight·q of the class that alone has probability, else 1. Written.
     row_weight    (N,) float64, sum of class_weight × q. Written.
 
-    If any entry is bad, what was written means nothing.
+    If an entry is bad, what was written of its row means nothing.
     """
     bad = 0
     for i in range(q.shape[0]):
-        mass[i], entries, good = look_through(q[i])
-        bad += q.shape[1] - good
+        mass[i], entries, negative = look_through(q[i])
+        bad += negative > 0 or not mass[i] < np.inf
         row_weight[i] = weighed(q[i], class_weight) if class_weight.shape[0] else mass[i]
         alone = entries == 1 and (smoothing == 0.0 or class_weight.shape[0] == 0)
         index[i] = place_of_one(q[i]) if alone else PROBABILITIES
