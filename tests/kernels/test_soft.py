@@ -266,6 +266,29 @@ def test_what_targets_weigh(q_dtype):
             assert row_weight[i] == pytest.approx(math.fsum(w * p for w, p in zip(weight, row, strict=True)))
 
 
+@pytest.mark.parametrize("q_dtype", ["bfloat16", "float32", "float64"])
+def test_a_sum_of_targets_of_all_sizes_in_any_order_is_good_to_the_last_bits(q_dtype):
+    rng = np.random.default_rng(7)
+    for classes in (3, 40, 1000, 9001):
+        rising = np.sort(10.0 ** rng.uniform(-30, 3, classes))
+        few = np.where(rng.random(classes) < 0.01, 1.0, 1e-17)
+        q = np.array([rising, rising[::-1], rng.permutation(rising), few, np.full(classes, 0.1)]).astype(
+            DTYPES[q_dtype]
+        )
+        (_, mass, _, _), _, _ = launch.weigh(q, 5, np.empty(0), 0.0, 1)
+        wanted = [math.fsum(row) for row in q.astype(np.float64).tolist()]
+        assert (np.abs(mass - wanted) <= 2 * np.spacing(wanted)).all()
+
+
+@pytest.mark.parametrize("q_dtype", ["float32", "float64"])
+def test_targets_whose_sum_is_beyond_their_dtype_are_not_bad(q_dtype):
+    q = np.full((1, 40), np.finfo(q_dtype).max / 2, q_dtype)
+    (_, mass, _, _), bad, _ = launch.weigh(q, 1, np.empty(0), 0.0, 1)
+    assert bad == 0
+    with np.errstate(over="ignore"):
+        assert mass[0] == q.astype(np.float64).sum()  # infinite for float64
+
+
 @of_targets
 def test_a_row_with_one_target_is_that_class(q_dtype):
     for classes in (1, 2, 3, 16, 31, 130):
