@@ -194,4 +194,6 @@ def _gathered(fold: str, parts: list[Any]) -> Any:
         return int(np.count_nonzero(lanes))
     if fold == "largest":
         return float(np.fmax.reduce(lanes, initial=-math.inf))  # a NaN is not seen
-    return math.fsum(lanes.tolist()) if np.isfinite(lanes).all() else float(lanes.astype(np.float64).sum())
+    with np.errstate(all="ignore"):
+        whole = float(lanes.astype(np.float64).sum())
+    return math.fsum(lanes.tolist()) if math.isfinite(whole) else whole
