@@ -284,6 +284,15 @@ def unwrapped(
     return input.to_local(), target, input.device_mesh.get_group(cut[0])
 
 
+def by_the_logits(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401  # PyTorch's
+    """The gradient of this rank's logits, from the logits again."""
+    (logits,), made = ctx.saved_tensors, ctx.made
+    above = upstream.detach().cpu().double().numpy().reshape(-1)
+    scale = np.broadcast_to(above / made.number, made.top.shape)
+    scale = scale * made.shard.samples if made.shard.samples.size else np.ascontiguousarray(scale)
+    return shards.gradient(logits, made.shard.target, made.top, made.whole, scale, made.rank), None, None
+
+
 class _Shard(torch.autograd.Function):
     """The loss, and the gradient of this rank's logits."""
 
@@ -294,12 +303,4 @@ class _Shard(torch.autograd.Function):
         ctx.made = made
         return value
 
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # PyTorch's
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401  # PyTorch's
-        """By the logits, from the logits again."""
-        (logits,), made = ctx.saved_tensors, ctx.made
-        above = upstream.detach().cpu().double().numpy().reshape(-1)
-        scale = np.broadcast_to(above / made.number, made.top.shape)
-        scale = scale * made.shard.samples if made.shard.samples.size else np.ascontiguousarray(scale)
-        return shards.gradient(logits, made.shard.target, made.top, made.whole, scale, made.rank), None, None
+    backward = staticmethod(once_differentiable(by_the_logits))
