@@ -9,6 +9,7 @@
     xent.explain(logits, targets)             the computation graph of the batch, with every number on it
     xent.plan(logits, targets)                which kernel runs, and why, in words
     xent.load(folder)                         what `xent train` saved
+    xent.torch                                the loss for PyTorch
 
 `import xent` costs NumPy and nothing else; everything beyond is bound at its first use.
 """
@@ -74,7 +75,7 @@ _LATER = {  # name → the module it comes from
     "load": "xent.fit.store",
     "plan": "xent._plan",
 }
-_MODULES = {"book"}
+_MODULES = {"book", "torch"}
 
 
 def __getattr__(name: str) -> object:

@@ -68,9 +68,11 @@ class Loss(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # PyTorch's
         """By logits and probabilities."""
-        tensors = ctx.saved_tensors
         by_logits = by_target = None
         upstream = upstream if ctx.extra.factor == 1.0 else upstream * ctx.extra.factor
+        if ctx.extra.grad is not None and not ctx.needs_input_grad[1] and is_last(upstream):
+            return engine.times(ctx.extra.take(), upstream), None, None, None, None, None, None
+        tensors = ctx.saved_tensors
         if ctx.needs_input_grad[0]:
             by_logits = gradient_of(*tensors, ctx.rule, upstream, ctx.extra)
         if ctx.needs_input_grad[1]:
@@ -155,9 +157,23 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
 def made(call: Call, upstream: Tensor, extra: Extra) -> Tensor:
     """The gradient times upstream: the one made in forward, or from the logits again."""
     grad = extra.take()
+    if torch._C._functorch.is_legacy_batchedtensor(upstream):  # noqa: SLF001  # autograd.grad(is_grads_batched=True)
+        if grad is None:
+            grad = engine.gradient(call, torch.ones(upstream.shape, dtype=upstream.dtype, device=upstream.device))
+        above = upstream.unsqueeze(-1) if call.rule.spec.reduction == "none" else upstream
+        return (grad * above).to(grad.dtype)
     if grad is None:
         return engine.gradient(call, upstream)
     return engine.times(grad, upstream)
+
+
+def is_last(upstream: Tensor) -> bool:
+    """Whether nobody can ask for a derivative of the gradient that is being made, nor for many at once."""
+    return not (
+        torch.is_grad_enabled() or forward_mode._current_level >= 0  # noqa: SLF001  # there is no public way to ask
+        or torch._C._are_functorch_transforms_active()  # noqa: SLF001  # the same
+        or torch._C._functorch.is_legacy_batchedtensor(upstream)  # noqa: SLF001  # autograd.grad(is_grads_batched=True)
+    )  # fmt: skip
 
 
 def gradient_of(*args: Any) -> Tensor:  # noqa: ANN401  # as Gradient.forward

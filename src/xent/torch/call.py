@@ -1,13 +1,13 @@
 """A call of the loss on tensors, checked: what PyTorch raises, in its types; ours wherever it stays silent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from xent.core import errors as core_errors
-from xent.core.spec import DENOMINATOR_CHOICES, PYTORCH_IGNORE, Denominator, Spec, check_denominator
+from xent.core.spec import DENOMINATOR_CHOICES, PYTORCH_IGNORE, Denominator, Reduction, Spec, check_denominator
 from xent.torch import errors
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -21,6 +21,14 @@ class Rule:
     spec: Spec
     divide_by: Denominator | float | str  # PYTORCH; "weights", "items", "batch"; a number; for a tensor, 1.0
     strict: bool = True  # a label that is no class raises; else it makes its row NaN
+
+    def with_returns(self, returns: tuple[str, ...]) -> "Rule":
+        """The same with further results."""
+        return replace(self, spec=replace(self.spec, returns=returns))
+
+    def with_reduction(self, reduction: Reduction) -> "Rule":
+        """The same with another reduction."""
+        return replace(self, spec=replace(self.spec, reduction=reduction))
 
 
 class Call(NamedTuple):
@@ -37,6 +45,10 @@ class Call(NamedTuple):
     def soft(self) -> bool:
         """Whether the targets are probability rows."""
         return self.target.is_floating_point()
+
+    def alone(self) -> "Call":
+        """The same rows, neither weighted nor divided."""
+        return self._replace(weight=None, sample_weight=None, divisor=None, rule=self.rule.with_reduction("sum"))
 
 
 def receive(

@@ -13,6 +13,7 @@ from xent._call import Run
 from xent._door import NONE, Batch
 from xent._kernels.cpu import launch
 from xent._kernels.cpu.rows import PROBABILITIES, SKIPPED
+from xent._plain import plain_mean
 from xent.core.batch import Total
 from xent.core.errors import TargetError, bad_option
 from xent.core.spec import DENOMINATOR_CHOICES, PYTORCH_IGNORE, Spec, check_positive
@@ -28,7 +29,17 @@ class Done(NamedTuple):
 
     loss: Tensor
     grad: Tensor | None  # for upstream 1
-    run: Run
+    run: Run | None  # None: it went the short way
+
+
+def is_plain(call: Call) -> bool:
+    """Whether a call may go the short way, which uses all threads."""
+    spec = call.rule.spec
+    return (
+        call.weight is None and call.sample_weight is None and call.rule.divide_by == PYTORCH and not call.soft
+        and spec.plain and spec.reduction == "mean" and not spec.returns
+        and (call.logits.numel() < 2 * launch.SERIAL or torch.get_num_threads() >= launch.available())
+    )  # fmt: skip
 
 
 def forward(call: Call, *, gradient: bool, share: Share | None = None, factor: float = 1.0) -> Done | None:
@@ -36,12 +47,28 @@ def forward(call: Call, *, gradient: bool, share: Share | None = None, factor: f
 
     `share` turns the total of this batch into the total that is divided, after the kernels.
     """
+    spec = call.rule.spec
+    grad = torch.empty_like(call.logits) if gradient else None
+    if share is None and factor == 1.0 and is_plain(call):
+        found = plain_mean(
+            as_numpy(call.logits),
+            as_numpy(call.target),
+            spec.ignore_index,
+            spec.label_smoothing,
+            None if grad is None else as_numpy(grad),
+        )
+        if found is not None:
+            return Done(tensor_of(found), grad, None)
+    return long_way(call, grad, share=share, factor=factor)
+
+
+def long_way(call: Call, grad: Tensor | None = None, *, share: Share | None = None, factor: float = 1.0) -> Done | None:
+    """The same for any call; the gradient into grad."""
+    spec = call.rule.spec
     received = batch_of(call)
     if received is None:
         return None
     batch, bad = received
-    spec = call.rule.spec
-    grad = torch.empty_like(call.logits) if gradient else None
     divide_by = divisor_of(call)
     run = _call.run(batch, with_threads(spec), divide_by, None if grad is None else as_numpy(grad), factor)
     if run.divisor[0] == 0 and call.rule.divide_by == PYTORCH and batch.items:
@@ -49,6 +76,7 @@ def forward(call: Call, *, gradient: bool, share: Share | None = None, factor: f
     total = run.total
     if bad.any():
         run.results.losses[bad] = np.nan
+        run.results.extras[bad[: len(run.results.extras)]] = np.nan
         total += Total(nans=int(bad.sum()))
         if grad is not None:
             spoil(grad, bad)
@@ -175,9 +203,9 @@ def empty_mean(call: Call, run: Run) -> Any:  # noqa: ANN401  # a NumPy scalar
 
 
 def with_threads(spec: Spec) -> Spec:
-    """The same options with PyTorch's number of threads."""
+    """The same options for a class axis that is the last, with PyTorch's number of threads."""
     return _call.spec_of(
-        spec.ignore_index, spec.label_smoothing, spec.reduction, spec.axis, spec.lse_square_scale, spec.softcap,
+        spec.ignore_index, spec.label_smoothing, spec.reduction, -1, spec.lse_square_scale, spec.softcap,
         spec.logit_scale, spec.returns, torch.get_num_threads(),
     )  # fmt: skip
 

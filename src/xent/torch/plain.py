@@ -120,8 +120,10 @@ def class_weights(call: Call, weights: Weights) -> Tensor:
     if weights.label is None:
         v = call.target.to(work_dtype(call))
     else:
-        where = weights.label.unsqueeze(-1)
-        v = torch.zeros_like(call.logits, dtype=work_dtype(call)).scatter(-1, where, 1.0)
+        where, zeros = weights.label.unsqueeze(-1), torch.zeros_like(call.logits, dtype=work_dtype(call))
+        if not a and weights.row is not None:
+            return zeros.scatter(-1, where, weights.row.unsqueeze(-1))  # a NaN among the other classes stays there
+        v = zeros.scatter(-1, where, 1.0)
     if a:
         v = v * (1.0 - a) + a / classes
     return v if weights.cls is None else v * weights.cls
