@@ -102,8 +102,8 @@ class ArrayLanes:
         del past_the_cache
         self.array[...] = value
 
-    def prefetch(self, ahead: int) -> None:
-        """Ask for the elements `ahead` places further on, which may lie beyond the array."""
+    def prefetch(self, ahead: int, *, written: bool = False) -> None:
+        """Ask for the elements `ahead` places further on, which may lie beyond the array; to be read, or written."""
 
 
 def sweep(*folds: str, partial: tuple[str, ...] = (), whole: bool = False) -> Callable[[Body], Body]:

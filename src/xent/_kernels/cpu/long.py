@@ -184,7 +184,7 @@ def index_rows(
                     x, room, terms[first:last], grad[pending, first:last], top, least, base, bias, high, low
                 )
             elif with_grad:
-                total, tops = fill(x, room, top, least, base, bias)
+                total, tops = fill(x, room, grad[i, lo:hi], top, least, base, bias)
             else:
                 total, tops = add(x, top, least, base, bias)
             state_of_tile(s, k, total, tops, double)

@@ -208,13 +208,13 @@ class MachineLanes:
             one = ir.Constant(ir.IntType(32), 1)
             stored.set_metadata("nontemporal", self.builder.module.add_metadata([one]))
 
-    def prefetch(self, ahead: int) -> None:
-        """Ask for the elements `ahead` places further on, which may lie beyond the array."""
+    def prefetch(self, ahead: int, *, written: bool = False) -> None:
+        """Ask for the elements `ahead` places further on, which may lie beyond the array; to be read, or written."""
         from llvmlite import ir
 
         place = self.builder.gep(self.first, [ir.Constant(ir.IntType(64), ahead)])
         given = [self.builder.bitcast(place, ir.IntType(8).as_pointer())]
-        given += [ir.Constant(ir.IntType(32), k) for k in (0, 2, 1)]  # for reading, into the second-level cache, data
+        given += [ir.Constant(ir.IntType(32), k) for k in (int(written), 2, 1)]  # into the second-level cache, data
         call(self.builder, "llvm.prefetch.p0i8", ir.VoidType(), given)
 
 

@@ -33,8 +33,13 @@ def largest(x: Any, copy: Any) -> Any:
 
 
 @sweep("sum", "count")
-def fill(x: Any, terms: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
-    """exp(x - base)·2**bias into terms, 0 where x < least; the sum of those of x < top, and how many are at the top."""
+def fill(x: Any, terms: Any, out: Any, top: Any, least: Any, base: Any, bias: Any) -> Any:
+    """exp(x - base)·2**bias into terms, 0 where x < least; the sum of those of x < top, and how many are at the top.
+
+    Memory is asked for where they will be written, out, of the length of x: a store into memory that is not in the
+    cache waits until it is read.
+    """
+    out.prefetch(0, written=True)
     logit = x.load(-math.inf)
     found = term_of(logit, least, base, bias)
     terms.store(found)

@@ -53,7 +53,7 @@ def states(x, first, known, smoothing, with_grad, terms, copy, s):
         s[BASE, k], s[SHIFT, k], least = reference_of_tile(s, k, double)
         base, bias = s[BASE, k], SCALE[1 if double else 0] - s[SHIFT, k]
         if with_grad:
-            total, tops = fill(logits, terms[lo:hi], top, least, base, bias)
+            total, tops = fill(logits, terms[lo:hi], terms[lo:hi], top, least, base, bias)
         else:
             total, tops = add(logits, top, least, base, bias)
         state_of_tile(s, k, total, tops, double)

@@ -210,7 +210,7 @@ def index_rows(
                     carry(old[pending:waiting], flat[place + pending : place + waiting], 1.0, 0.0)
                     pending = waiting
             elif with_grad:
-                f[TOTAL, r], f[TOPS, r] = fill(x, room, top, least, base, bias)
+                f[TOTAL, r], f[TOPS, r] = fill(x, room, grad[lo + r], top, least, base, bias)
             else:
                 f[TOTAL, r], f[TOPS, r] = add(x, top, least, base, bias)
             if smoothing != 0.0:
