@@ -8,8 +8,7 @@ from xent._kernels.cpu.machine import MachineVector, call
 class Fold:
     """A number gathered over all lanes: running values in registers, and how they end.
 
-    sum      of float32 lanes: two are added (an error of half an ULP), then widened to float64; of float64 lanes: with
-             the rounding errors of adding put back
+    sum      of float32 lanes: in float64; of float64 lanes: with the rounding errors of adding put back
     mass     the sum of floats >= 0, in float64: two of float32 are added, then that with the rounding errors put back
     count    how many lanes fulfil a condition
     largest  of floats; a NaN is not seen
@@ -26,7 +25,9 @@ class Fold:
 
         self.narrow, width = model.dtype == "float32", model.value.type.count
         if self.how in {"sum", "mass"}:
-            self.type, start = ir.VectorType(ir.DoubleType(), width // 2 if self.narrow else width), 0.0
+            self.type, start = ir.VectorType(ir.DoubleType(), width), 0.0
+            if self.narrow and self.how == "mass":
+                self.type = ir.VectorType(ir.DoubleType(), width // 2)
         elif self.how == "count":
             self.type, start = ir.IntType(64), 0
         else:
@@ -70,8 +71,7 @@ class Fold:
             lost = value - (total - so_far[0])  # exact unless a value is larger than all before it: half a unit then
             found = [total.value, (so_far[1] + lost).value]
         elif self.narrow:
-            low, high = self.halves(value.value)
-            found = [builder.fadd(so_far[0].value, builder.fpext(builder.fadd(low, high), self.type))]
+            found = [builder.fadd(so_far[0].value, builder.fpext(value.value, self.type))]
         else:
             total = so_far[0] + value
             part = total - so_far[0]
