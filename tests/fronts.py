@@ -6,6 +6,7 @@ stated here, not discovered: a law that needs a missing option does not run on i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,78 @@ class LayerFront(Front):
         return layer.backward(), layer.backward()
 
 
+class TorchFront(Front):
+    """xent.torch.cross_entropy: forward, then backward from grad_scale.
+
+    Class axis last, and the package's denominator, unless the test says otherwise: what PyTorch does with None is in
+    tests/test_torch, and in the rows of the hostile table that follow it.
+    """
+
+    def loss_of(self, logits, targets, *, requires_grad, **options):
+        """(input, loss), tensors."""
+        import xent.torch
+
+        x = tensor(logits).requires_grad_(requires_grad)
+        options = {name: tensor(value) if isinstance(value, np.ndarray) else value for name, value in options.items()}
+        mean = options.get("reduction", "mean") == "mean" and options.get("denominator") is None
+        if mean and (targets.shape == logits.shape or not counts(targets, **options)):
+            options["denominator"] = "weights"
+        loss = xent.torch.cross_entropy(x, tensor(targets), **{"axis": -1} | options)
+        return x, loss
+
+    def value_and_grad(self, logits, targets, *, grad_scale=1.0, **options):
+        """One forward, one backward."""
+        import torch
+
+        x, answer = self.loss_of(logits, targets, requires_grad=True, **options)
+        loss = answer[0] if options.get("returns") else answer
+        (grad,) = torch.autograd.grad(loss, x, torch.full_like(loss, grad_scale))
+        return array(answer), array(grad)
+
+    def cross_entropy(self, logits, targets, **options):
+        """One forward."""
+        return array(self.loss_of(logits, targets, requires_grad=False, **options)[1])
+
+    def backward_twice(self, logits, targets, **options):
+        """One forward, two backwards."""
+        import torch
+
+        x, loss = self.loss_of(logits, targets, requires_grad=True, **options)
+        return tuple(array(torch.autograd.grad(loss, x, retain_graph=True)[0]) for _ in range(2))
+
+
+def counts(targets, ignore_index=-100, weight=None, sample_weight=None, **_) -> bool:
+    """Whether any row of class indices counts."""
+    rows = np.ones(targets.shape, bool) if ignore_index is None else targets != ignore_index
+    if weight is not None:
+        rows &= np.asarray(weight)[np.where(rows, targets, 0)] != 0
+    return bool((rows if sample_weight is None else rows & (np.asarray(sample_weight) != 0)).any())
+
+
+def tensor(array: np.ndarray) -> Any:
+    """A tensor on the array's memory; of a read-only array a copy."""
+    import torch
+
+    array = array if array.flags.writeable else array.copy()
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def array(value: Any) -> Any:
+    """A tensor as a NumPy array or scalar; a named tuple of them."""
+    import torch
+
+    if isinstance(value, tuple):
+        return type(value)(*map(array, value))
+    value = value.detach()
+    if value.dtype == torch.bfloat16:
+        import ml_dtypes
+
+        return value.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return value.numpy()[()]
+
+
 class CoreFront(Front):
     """xent.core.row: the definition of one row and its merge."""
 
@@ -163,6 +236,20 @@ LAYER_HOSTILE = NUMPY_HOSTILE | {
     "27": "follows the book: integer one-hot is taken",
 }
 del LAYER_HOSTILE["75"]
+PYTORCHS_TYPES = "follows PyTorch: its error types, which are the package's too"
+TORCH_HOSTILE = {
+    "1": "follows PyTorch: NaN, without a denominator that is given; gradient 0",
+    "6": "follows PyTorch: NaN",
+    **dict.fromkeys(("8", "11", "12", "13", "14", "20", "21", "22", "23", "26", "27", "41", "48"), PYTORCHS_TYPES),
+    "9": "follows PyTorch: NaN",
+    **dict.fromkeys(("53", "62", "63", "64"), PYTORCHS_TYPES),
+    **dict.fromkeys(("45", "46"), "follows PyTorch: probabilities may be any numbers"),
+    **dict.fromkeys(("50", "51", "52"), "follows PyTorch: class weights may be any numbers"),
+    **dict.fromkeys(("68", "69"), "follows PyTorch: the class axis is the second one"),
+    "70": "not applicable: a tensor has neither negative strides nor another byte order; its strides have a test",
+    "77": "follows PyTorch: NaN where all rows are ignored",
+    **dict.fromkeys(("79", "80", "81", "82", "85"), "not applicable: one process, no group: tests/test_ranks"),
+}
 
 NUMPY = NumpyFront("numpy", hostile=NUMPY_HOSTILE)
 LAYER = LayerFront(
@@ -173,8 +260,16 @@ LAYER = LayerFront(
     integer_one_hot=True,
     hostile=LAYER_HOSTILE,
 )
+TORCH = TorchFront(
+    "torch",
+    options=ALL_OPTIONS - {"threads", "out"},
+    layouts=False,  # a tensor has neither negative strides nor another byte order; its strides: tests/test_torch
+    totals=False,
+    twice=True,
+    hostile=TORCH_HOSTILE,
+)
 CORE = CoreFront("core")
-FRONTS: tuple[Front, ...] = (NUMPY, LAYER)
+FRONTS: tuple[Front, ...] = (NUMPY, LAYER, *([TORCH] if find_spec("torch") else []))
 
 
 def loss_dtype(logits: np.ndarray) -> np.dtype:

@@ -1,8 +1,10 @@
 """The hostile table itself: every row is tested on every front end, or says why not."""
 
+from importlib import import_module
+
 import pytest
 
-from tests.fronts import AS_OURS, FRONTS
+from tests.fronts import AS_OURS, FRONTS, TORCH
 from tests.hostile import (
     test_infinite,
     test_labels,
@@ -25,6 +27,8 @@ MODULES = [
     test_layouts,
     test_processes,
 ]  # importing them is what fills TESTED
+if TORCH in FRONTS:
+    MODULES.append(import_module("tests.test_torch.test_hostile"))
 
 
 @pytest.mark.parametrize("front", FRONTS, ids=str)
