@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 import xent
 from tests.accuracy.ulp import DTYPES
@@ -281,8 +282,10 @@ def test_the_law_fails_a_mutant(mutant, what, monkeypatch):
 
 @pytest.mark.parametrize("what", DEPENDS_ON if jit.numba_or_none() is not None else ["threads", "Fortran order"])
 def test_the_law_fails_where_bits_depend_on(what, monkeypatch):
-    with pytest.raises(AssertionError, match="loss"):
+    with pytest.raises((AssertionError, Flaky)) as found:  # flaky: where memory lies is not the same in the next try
         search(nudged(DEPENDS_ON[what]), monkeypatch, 150, (Phase.explicit, Phase.generate))
+    first = found.value.exceptions[0] if isinstance(found.value, ExceptionGroup) else found.value
+    assert "loss" in str(first)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
