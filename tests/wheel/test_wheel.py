@@ -41,7 +41,7 @@ def test_it_holds_the_package_whole_and_nothing_else(files):
 
 
 def test_it_is_small(wheel):
-    assert wheel.stat().st_size < 500_000
+    assert wheel.stat().st_size < 700_000  # sources, PyTorch's front end among them, and two small data sets
 
 
 def test_its_metadata(files):
