@@ -29,7 +29,7 @@ test:  ## set up and run the whole suite, lane by lane  (some: make test LANES="
 
 acceptance:  ## the long grids that are no part of `make test`
 	@$(TEST)
-	@$(RUN) .venv/bin/python tools/lanes.py acceptance
+	@$(RUN) .venv/bin/python tools/lanes.py acceptance torch-laws torch-long
 	@echo "== digits over 20 splits"
 	@$(RUN) .venv/bin/xent train digits --repeat 20
 

@@ -34,6 +34,7 @@ class Lane:
     rest: bool = False  # leaves out the folders of tests that other lanes run
     again: bool = False  # runs what other lanes run, in other circumstances
     marked: str = "not browser and not slow"
+    only: str = ""  # of the tests those whose name has this word in it
     workers: int = WORKERS
     variables: dict[str, str] = field(default_factory=dict)
     prepare: wheels.Prepare = wheels.nothing
@@ -83,9 +84,34 @@ LANES = (
         again=True,
         prepare=wheels.lowest,
     ),
+    Lane("torch", "PyTorch's front end", ("tests/test_torch", "src/xent/torch", "docs/torch.md"), prepare=wheels.torch),
+    Lane(
+        "ranks",
+        "PyTorch on several processes: counts, steps, shards",
+        ("tests/test_ranks", "docs/ranks.md"),
+        workers=0,
+        prepare=wheels.torch,
+    ),
+    Lane(
+        "torch-laws",
+        "the laws, bounds and hostile rows on it",
+        ("tests/laws", "tests/accuracy", "tests/hostile"),
+        again=True,
+        only="torch",
+        prepare=wheels.torch,
+    ),
+    Lane(
+        "torch-long",
+        "the long grids of PyTorch's front end",
+        ("tests/test_torch",),
+        marked="slow",
+        again=True,
+        workers=0,
+        prepare=wheels.torch,
+    ),
     Lane("acceptance", "the long grids", ("tests",), marked="slow", again=True, workers=0),
 )
-EXTRA = ("acceptance",)
+EXTRA = ("acceptance", "torch-laws", "torch-long")
 
 
 @dataclass
@@ -122,6 +148,8 @@ def run(lane: Lane) -> Result:
         if not report.exists():
             raise SetupError(f"pytest ended without a report, exit status {done.returncode}")
         read(report, result)
+    except wheels.LeftOut as reason:
+        result.skipped.append(str(reason))
     except (SetupError, subprocess.TimeoutExpired, ET.ParseError) as error:
         print(f"{lane.name} could not be run: {error}", file=sys.stderr)
         result.failed += 1
@@ -138,7 +166,8 @@ def arguments(lane: Lane) -> list[str]:
     parallel = ["-n", str(lane.workers)] if lane.workers else []
     # the conftest.py of the root is for the documentation, and needs a package that not every environment has
     below = ["--confcutdir=tests"] if all(path.startswith("tests") for path in lane.paths) else []
-    return ["-q", "--no-header", "-rfE", "-m", lane.marked, *parallel, *below, *left_out, *lane.paths]
+    chosen = ["-k", lane.only] if lane.only else []
+    return ["-q", "--no-header", "-rfE", "-m", lane.marked, *chosen, *parallel, *below, *left_out, *lane.paths]
 
 
 def others() -> list[str]:

@@ -1,4 +1,4 @@
-"""Builds the wheel, and the two environments in which it is tested: plain, and with the lowest versions supported."""
+"""Builds the wheel, and the environments of lanes: plain, with the lowest versions supported, and with PyTorch."""
 
 import functools
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from inside import CACHE, ROOT, python_of
-from setup_env import FIRST, SetupError, create, install, key_of, pip, project, run, works
+from setup_env import FIRST, SetupError, create, install, key_of, pip, plan, project, run, works
 
 Prepare = Callable[[], tuple[str, dict[str, str]]]
 
@@ -19,6 +19,15 @@ TOOLS = ("pytest", "pytest-xdist", "hypothesis", "mpmath", "ml_dtypes", "scipy")
 
 # Contemporaries of the lowest versions that nothing else asks for: Matplotlib 3.9 calls what pyparsing 3.2 warns of.
 OLD = ("pyparsing<3.2",)
+
+
+# PyTorch for the tests, and what its own samples of the loss need; expecttest: torch.testing._internal imports it.
+TORCH = "torch==2.13.0"
+TORCH_TOOLS = (*TOOLS, "sybil", "expecttest")
+
+
+class LeftOut(Exception):  # noqa: N818  # no error: a lane that is not for this Python
+    """Why a lane is not run here."""
 
 
 def nothing() -> tuple[str, dict[str, str]]:
@@ -37,6 +46,24 @@ def lowest() -> tuple[str, dict[str, str]]:
     bounds = [lower_bound(each) for each in [*requirements(), *requirements("cli")]]
     tools = [str(each) for each in requirements("dev") if each.name in TOOLS]
     return str(python_of(bring("lowest", [*bounds, *OLD, *tools]))), {}
+
+
+def torch() -> tuple[str, dict[str, str]]:
+    """The checkout, PyTorch for the CPU and the tools of the tests. LeftOut where gigabytes of CUDA would come."""
+    tools = [str(each) for each in requirements("dev") if each.name in TORCH_TOOLS]
+    wanted = ["--no-build-isolation", "--editable", f"{ROOT}[torch]", TORCH, *tools]
+    venv = CACHE / "venvs" / "torch"
+    stamp, key = venv / "xent-stamp.json", key_of(project(), wanted)
+    if not (stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == key and works(venv)):
+        create(venv)
+        install(venv, FIRST)
+        cuda = [name for name, _ in plan(venv, wanted) if name.startswith(("nvidia-", "cuda-", "triton"))]
+        if cuda:
+            version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+            raise LeftOut(f"on {version} {TORCH} brings {len(cuda)} CUDA packages, as {cuda[0]}; on 3.11 it does not")
+        install(venv, wanted)
+        stamp.write_text(json.dumps(key), encoding="utf-8")
+    return str(python_of(venv)), {}
 
 
 @functools.cache
