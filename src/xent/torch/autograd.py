@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd import forward_ad as forward_mode
 
+from xent.core.errors import StateError
 from xent.torch import engine, plain
 from xent.torch.call import Call, Rule
 from xent.torch.kernels import Share
@@ -183,17 +184,26 @@ def gradient_of(*args: Any) -> Tensor:  # noqa: ANN401  # as Gradient.forward
     return made(call_of(*args[: TENSORS + 1]), args[-2], args[-1])
 
 
-def differentiable(call: Call) -> bool:
-    """Whether plain operations have to compute the loss: weights that are learned, or a denominator made of them."""
-    weights = [call.weight, call.sample_weight, call.divisor]
-    if any(each is not None and each.requires_grad for each in weights):
-        return True
-    return call.soft and call.rule.divide_by == "weights" and call.target.requires_grad
+def learned(call: Call) -> bool:
+    """Whether somebody may ask for a derivative by weights, or by a denominator: plain operations have it.
+
+    Forward mode and torch.func do not say by what they differentiate: there every weight may be meant.
+    """
+    weights = [each for each in (call.weight, call.sample_weight, call.divisor) if each is not None]
+    if call.soft and call.rule.divide_by == "weights":
+        weights.append(call.target)
+    hidden = forward_mode._current_level >= 0 or torch._C._are_functorch_transforms_active()  # noqa: SLF001  # there is no public way to ask
+    return bool(weights) and (hidden or any(each.requires_grad for each in weights))
 
 
 def apply(call: Call, *, share: Share | None = None, factor: float = 1.0) -> Tensor:
-    """The loss of a call in autograd; `factor` multiplies the gradient alone."""
-    if differentiable(call):
+    """The loss of a call in autograd; `factor` multiplies the gradient alone. StateError: learned weights, shared."""
+    if learned(call):
+        if share is not None or factor != 1.0:
+            raise StateError(
+                "weights, or a denominator, that are differentiated cannot be taken over ranks.\n"
+                "  Detach them, or leave group out and add the ranks' sums yourself."
+            )
         return plain.loss(call)
     wanted = torch.is_grad_enabled() and call.logits.requires_grad and not torch._C._are_functorch_transforms_active()  # noqa: SLF001  # there is no public way to ask
     extra = Extra(wanted=wanted, share=share, factor=factor)

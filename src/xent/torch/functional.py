@@ -167,7 +167,7 @@ def compiled(
     elif isinstance(denominator, str):
         divide_by = denominator
     elif denominator is not None:
-        divide_by, number = ops.NUMBER, denominator * 1.0
+        divisor = torch.full((), denominator, dtype=torch.float64)  # a number would make a program of its own
     args = (input, target, weight, sample_weight, divisor, divide_by, number, *numbers)
     loss = ops.loss(*args)
     if not returns:
