@@ -242,6 +242,8 @@ TORCH_HOSTILE = {
     "6": "follows PyTorch: NaN",
     **dict.fromkeys(("8", "11", "12", "13", "14", "20", "21", "22", "23", "26", "27", "41", "48"), PYTORCHS_TYPES),
     "9": "follows PyTorch: NaN",
+    **dict.fromkeys(("17", "19", "24", "25"), "follows PyTorch: its argument's names in the text"),
+    "47": "follows PyTorch: a row of zeros is a row that is divided by",
     **dict.fromkeys(("53", "62", "63", "64"), PYTORCHS_TYPES),
     **dict.fromkeys(("45", "46"), "follows PyTorch: probabilities may be any numbers"),
     **dict.fromkeys(("50", "51", "52"), "follows PyTorch: class weights may be any numbers"),

@@ -68,6 +68,30 @@ def test_a_label_that_is_no_class(front, label):
     refuse((xent.TargetError, ValueError, IndexError), text, LOGITS, torch.tensor([2, label]))
 
 
+@row("15", "16", "17", "18", "19", fronts=[TORCH])
+@pytest.mark.parametrize("name", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_labels_of_every_integer_dtype(front, name):
+    dtype = getattr(torch, name)
+    loss, grad = both(LOGITS, LABELS.to(dtype))
+    assert loss == pytest.approx(LOSS, rel=1e-15)
+    assert grad.numpy() == pytest.approx(np.array(GRAD) / 2, rel=1e-15)
+    limits = torch.iinfo(dtype)
+    padded = torch.tensor([2, limits.max], dtype=dtype)
+    loss, grad = both(LOGITS, padded, ignore_index=limits.max)
+    assert loss == pytest.approx(LOSS, rel=1e-15)
+    assert not grad[1].any()
+    with pytest.raises(IndexError, match=rf"first target\[1\] = {limits.max}: with 3 classes"):
+        LOSS_OF(LOGITS, padded)
+    for beyond in (limits.max + 1, limits.min - 1):
+        text = (
+            f"ignore_index is {beyond}: it must be None, -100 or a value of the target's dtype {dtype} in "
+            f"[{limits.min}, {limits.max}]."
+        )
+        with pytest.raises(xent.OptionError) as caught:
+            LOSS_OF(LOGITS, LABELS.to(dtype), ignore_index=beyond)
+        assert str(caught.value) == text
+
+
 def kind(dtype, hint="") -> str:
     return (
         f"target has dtype {dtype}: it must be an integer dtype for class indices, or floats of the input's shape for "
