@@ -148,8 +148,8 @@ def run(lane: Lane) -> Result:
         if not report.exists():
             raise SetupError(f"pytest ended without a report, exit status {done.returncode}")
         read(report, result)
-    except wheels.LeftOut as reason:
-        result.skipped.append(str(reason))
+    except wheels.LeftOut as left:
+        result.skipped.append(str(left))
     except (SetupError, subprocess.TimeoutExpired, ET.ParseError) as error:
         print(f"{lane.name} could not be run: {error}", file=sys.stderr)
         result.failed += 1
