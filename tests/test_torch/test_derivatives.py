@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import library
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.utils.checkpoint import checkpoint
 
@@ -230,10 +231,10 @@ def test_derivatives_of_the_operations(soft, reduction):
 
     assert gradcheck(f, leaves)
     assert gradgradcheck(f, leaves)
-    torch.library.opcheck(ops.loss, operation(leaves[0], leaves[-1] if soft else T, reduction=reduction))
-    torch.library.opcheck(ops.further, operation(leaves[0], leaves[-1] if soft else T, reduction=reduction))
+    library.opcheck(ops.loss, operation(leaves[0], leaves[-1] if soft else T, reduction=reduction))
+    library.opcheck(ops.further, operation(leaves[0], leaves[-1] if soft else T, reduction=reduction))
     above = torch.ones(2 if reduction == "none" else (), dtype=torch.float64, requires_grad=True)
-    torch.library.opcheck(ops.gradient, (*operation(leaves[0], T, reduction=reduction), above))
+    library.opcheck(ops.gradient, (*operation(leaves[0], T, reduction=reduction), above))
 
 
 def test_an_operation_refuses_forward_mode_instead_of_a_zero_tangent():

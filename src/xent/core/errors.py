@@ -143,16 +143,22 @@ def not_a_total(record: object, grid: int) -> DataError:
 
 
 def targets_out_of_range(
-    count: int, rows: int, where: tuple[int, ...], came: int, classes: int, ignore_index: int | None
+    count: int,
+    rows: int,
+    where: tuple[int, ...],
+    came: int,
+    classes: int,
+    ignore_index: int | None,
+    name: str = "targets",
 ) -> TargetError:
-    """Class indices that name no class; `where` and `came` are of the first.
+    """Class indices that name no class; `where` and `came` are of the first, `name` is that of the argument.
 
     >>> print(targets_out_of_range(1, 8, (1,), 7, 5, -100))
     1 of 8 targets is out of range, first targets[1] = 7: with 5 classes a target must lie in [0, 4] or equal
     ignore_index (-100).
       If 7 marks padding, pass ignore_index=7.
     """
-    place = f"targets[{', '.join(map(str, where))}]" if where else "targets"
+    place = f"{name}[{', '.join(map(str, where))}]" if where else name
     ignored = "" if ignore_index is None else f" or equal ignore_index ({ignore_index})"
     allowed = f"with {classes} classes a target must lie in [0, {classes - 1}]"
     if classes == 1:

@@ -8,6 +8,7 @@ Beside each its second type:
     TargetError  ── TargetIndexError (IndexError)
 """
 
+from xent.core import errors
 from xent.core.errors import KindError, OptionError, ShapeError, TargetError
 
 __all__ = [
@@ -134,15 +135,7 @@ def targets_out_of_range(
     ignore_index (-100).
       If 7 marks padding, pass ignore_index=7.
     """
-    place = f"target[{', '.join(map(str, where))}]" if where else "target"
-    ignored = "" if ignore_index is None else f" or equal ignore_index ({ignore_index})"
-    allowed = f"with {classes} classes a target must lie in [0, {classes - 1}]"
-    if classes == 1:
-        allowed = "with 1 class a target must be 0"
-    return TargetIndexError(
-        f"{count} of {rows} targets {'is' if count == 1 else 'are'} out of range, first {place} = {came}: "
-        f"{allowed}{ignored}.\n  If {came} marks padding, pass ignore_index={came}."
-    )
+    return TargetIndexError(str(errors.targets_out_of_range(count, rows, where, came, classes, ignore_index, "target")))
 
 
 def ignored_probabilities(came: int | None) -> IgnoreIndexError:

@@ -11,7 +11,7 @@ to the bit. A label that is no class makes its row NaN: compiled code does not r
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 from torch.autograd import forward_ad as forward_mode
 
 from xent import _call
@@ -75,21 +75,21 @@ def check_mode() -> None:
         )
 
 
-@torch.library.custom_op(LOSS, mutates_args=(), schema=f"({SCHEMA}) -> Tensor")
+@library.custom_op(LOSS, mutates_args=(), schema=f"({SCHEMA}) -> Tensor")
 def loss(*args: Any) -> Tensor:  # noqa: ANN401  # SCHEMA
     """The loss."""
     check_mode()
     return engine.loss(call_of(*args))[0]
 
 
-@torch.library.custom_op(GRADIENT, mutates_args=(), schema=f"({SCHEMA}, Tensor upstream) -> Tensor")
+@library.custom_op(GRADIENT, mutates_args=(), schema=f"({SCHEMA}, Tensor upstream) -> Tensor")
 def gradient(*args: Any) -> Tensor:  # noqa: ANN401  # SCHEMA
     """The gradient by the input, times upstream."""
     check_mode()
     return back(engine.gradient(call_of(*args[:-1]), args[-1]), args)
 
 
-@torch.library.custom_op(FIELDS, mutates_args=(), schema=f"({SCHEMA}) -> ({', '.join(['Tensor'] * len(RETURNS))})")
+@library.custom_op(FIELDS, mutates_args=(), schema=f"({SCHEMA}) -> ({', '.join(['Tensor'] * len(RETURNS))})")
 def further(*args: Any) -> tuple[Tensor, ...]:  # noqa: ANN401  # SCHEMA
     """What `returns` asks for, all of it."""
     check_mode()

@@ -3,6 +3,7 @@
 So a row's bits do not depend on the rows beside it.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 NARROW_CLASSES = 24  # up to here a vector across rows is faster than one along a row
@@ -19,6 +20,7 @@ class Choice(NamedTuple):
 GENERAL = Choice("rows", "probability rows with class weights, or weights of an unusual size: row by row, in float64")
 
 
+@lru_cache(1024)  # a small batch takes less time than the sentence
 def choose(dtype: str, classes: int, hindrances: tuple[str, ...] = ()) -> Choice:
     """The kernel for class indices and logits of a dtype; `hindrances` are what only the kernel "rows" can do.
 
